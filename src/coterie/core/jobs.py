@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-T = TypeVar("T", bound=tuple[Any, ...], covariant=True)
+T_co = TypeVar("T_co", bound=tuple[Any, ...], covariant=True)
 
 _numbers = itertools.count(1)
 
@@ -30,7 +30,7 @@ class Handle:
         return f"<handle {self.number}{'' if self.value is not None else ' (lazy)'}>"
 
 
-class Job(Generic[T]):
+class Job(Generic[T_co]):
     """One piece of heavy work.
 
     function: a name registered with `job_function`.
@@ -48,7 +48,7 @@ class Job(Generic[T]):
         function: str,
         inputs: tuple[Handle | None, ...],
         args: tuple[Any, ...],
-        outputs: T,
+        outputs: T_co,
         *,
         node: int,
         round: int,

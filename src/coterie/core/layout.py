@@ -52,4 +52,4 @@ class Layout:
     def views(self, vector: Any) -> dict[str, Any]:
         """Name → tensor, each a view into `vector` (a NumPy array or torch tensor of shape (..., size))."""
         lead = tuple(vector.shape[:-1])
-        return {entry.name: vector[..., entry.start : entry.stop].reshape(*lead, *entry.shape) for entry in self.entries}
+        return {entry.name: vector[..., entry.start : entry.stop].reshape((*lead, *entry.shape)) for entry in self.entries}

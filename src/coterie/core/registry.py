@@ -80,10 +80,10 @@ class Registry(Generic[F]):
         self._loaded = home is None
 
     def register(self, name: str | None = None) -> Callable[[F], F]:
-        """Decorator: put a function or dataclass under `name` (default: its own name, with hyphens for underscores kept as they are)."""
+        """Decorator: put a function or dataclass under `name` (default: its own)."""
 
         def put(thing: F) -> F:
-            key = name or getattr(thing, "__name__", "")
+            key = name or str(getattr(thing, "__name__", ""))
             old = self._entries.get(key)
             if old is not None and _origin(old.thing) != _origin(thing):
                 raise ScenarioError.at("", f"two {self.kind}s are called {key!r} ({_origin(old.thing)}, {_origin(thing)})", "rename one")
@@ -119,7 +119,7 @@ def _origin(thing: Any) -> tuple[str, str]:
 
 
 def faults_of(error: ValidationError, place: str, model: type[BaseModel] | None = None) -> list[Fault]:
-    """pydantic's findings as faults; unknown keys get the nearest known one where `model` is given."""
+    """The findings of pydantic as faults; unknown keys get the nearest known one where `model` is given."""
     faults = []
     for found in error.errors(include_url=False):
         path = ".".join([place, *map(str, found["loc"])] if place else map(str, found["loc"]))

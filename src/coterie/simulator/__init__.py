@@ -1,1 +1,1 @@
-"""To be written."""
+"""The fast driver: virtual time, a heap of events, one seed, one trace."""

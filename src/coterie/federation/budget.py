@@ -1,0 +1,85 @@
+"""When a run is over: after so many rounds, at a target, or when it no longer gets better.
+
+A budget that looks at a metric is judged on the mean over the nodes that made a model of the round, as soon as all of
+them have reported; the run then ends with the first round that no node has gone beyond.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Stop once `metric` has reached `value` (risen to it, or, where `falling`, fallen to it)."""
+
+    metric: str
+    value: float
+    falling: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Converged:
+    """Stop once `metric` has not improved by more than `tolerance` for `patience` evaluations."""
+
+    metric: str
+    patience: int
+    tolerance: float
+    falling: bool = False
+
+
+@dataclass
+class Budget:
+    """The bounds of one run, and what has been seen of it."""
+
+    rounds: int
+    target: Target | None = None
+    converged: Converged | None = None
+    started: int = 0
+    reason: str = ""
+    _best: float | None = None
+    _since_best: int = 0
+
+    @property
+    def metrics(self) -> frozenset[str]:
+        """The metrics it looks at; while there are any, every round's evaluation is a barrier."""
+        return frozenset(rule.metric for rule in (self.target, self.converged) if rule is not None)
+
+    def go_on(self, round: int, *, begins: bool) -> bool:
+        """Whether a node is to go on at the head of `round`; `begins` if it holds the round's model and so acts at once."""
+        if round >= self.rounds:
+            return False
+        if begins:
+            self.started = max(self.started, round)
+        return True
+
+    def observe(self, round: int, metric: str, mean: float) -> None:
+        """The mean of `metric` over the nodes, for the model of `round`; called in order of round."""
+        if self.reason:
+            return
+        if self.target is not None and metric == self.target.metric and _reached(mean, self.target):
+            self._stop(round, f"{metric} reached {self.target.value:g} ({mean:.4g}) after round {round}")
+        if self.converged is not None and metric == self.converged.metric and self._stale(mean, self.converged):
+            self._stop(round, f"{metric} has not improved for {self.converged.patience} evaluations, after round {round}")
+
+    def _stop(self, round: int, reason: str) -> None:
+        self.reason = self.reason or reason
+        self.rounds = min(self.rounds, max(round, self.started + 1))
+
+    def _stale(self, mean: float, rule: Converged) -> bool:
+        score = -mean if rule.falling else mean
+        if self._best is None or score > self._best + rule.tolerance:
+            self._best, self._since_best = score, 0
+        else:
+            self._since_best += 1
+        return self._since_best >= rule.patience
+
+    def saved(self) -> list[object]:
+        """What `restored` needs."""
+        return [self.rounds, self.started, self.reason, self._best, self._since_best]
+
+    def restored(self, saved: list[object]) -> None:
+        """Become what `saved` said."""
+        self.rounds, self.started, self.reason, self._best, self._since_best = saved  # type: ignore[assignment]
+
+
+def _reached(mean: float, target: Target) -> bool:
+    return mean <= target.value if target.falling else mean >= target.value

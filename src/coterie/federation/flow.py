@@ -1,0 +1,92 @@
+"""A flow in progress, and what it waits for."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from coterie.core.ids import NodeId
+from coterie.federation.effects import Effect, Flow, Gather
+from coterie.federation.mailbox import admits
+from coterie.federation.messages import Message
+
+
+class Running:
+    """One flow of a node: the coroutine, the effect it waits at, and its journal.
+
+    The journal is what a resume feeds back: `prologue` (answers before the first checkpoint: only spawned children),
+    `state` (the last checkpoint) and `answers` since then.
+    """
+
+    __slots__ = ("answers", "arguments", "coroutine", "effect", "function", "number", "parent", "prologue", "state", "token")
+
+    def __init__(
+        self, number: int, function: Callable[..., Flow[Any]], arguments: tuple[Any, ...], parent: "Running | None", *, journal: bool
+    ) -> None:
+        self.number, self.function, self.arguments, self.parent = number, function, arguments, parent
+        self.coroutine = function(*arguments)
+        self.effect: Effect[Any] | None = None
+        self.token = -1
+        self.state: Any = None
+        self.prologue: list[Any] = []
+        self.answers: list[Any] | None = [] if journal else None
+
+    @property
+    def name(self) -> str:
+        """The name of its function."""
+        return self.function.__name__
+
+    def stack(self) -> list[str]:
+        """Where it stands, outermost first: `participate:31 > one_round:58`."""
+        places = []
+        awaited: Any = self.coroutine
+        while getattr(awaited, "cr_frame", None) is not None:
+            places.append(f"{awaited.cr_code.co_name}:{awaited.cr_frame.f_lineno}")
+            awaited = awaited.cr_await
+        return places
+
+
+class Waiting:
+    """An open gather of a flow: what it has and whom it misses."""
+
+    __slots__ = ("effect", "flow", "grace_started", "messages", "missing")
+
+    def __init__(self, flow: Running, effect: Gather[Any], gone: Mapping[NodeId, int]) -> None:
+        self.flow, self.effect = flow, effect
+        self.messages: list[Message] = []
+        self.missing: set[NodeId] | None = None
+        if effect.senders is not None:
+            self.missing = set(effect.senders)
+            self.depart(gone)
+        self.grace_started = False
+
+    def offer(self, message: Message) -> bool:
+        """Note that `message` is waiting; False if it is none of ours."""
+        effect = self.effect
+        if message.__class__ is not effect.kind or not admits(effect, message):
+            return False
+        self.messages.append(message)
+        if self.missing is not None:
+            self.missing.discard(message.origin)
+        return True
+
+    def depart(self, gone: Mapping[NodeId, int]) -> bool:
+        """Nodes are gone from the rounds given on: do not wait for them in those; True if that changes anything."""
+        missing = self.missing
+        if not missing or not gone:
+            return False
+        before = len(missing)
+        missing -= {node for node, since in gone.items() if since <= self.effect.low}
+        return len(missing) < before
+
+    def answered_by_all(self) -> bool:
+        """Whether every present sender answered (never, where the senders are not known)."""
+        return self.missing is not None and not self.missing
+
+    def complete(self) -> bool:
+        """Whether it may close, at once or after its grace."""
+        return self.answered_by_all() or len(self.messages) >= self.effect.need
+
+    def __repr__(self) -> str:
+        effect = self.effect
+        missing = "anybody" if self.missing is None else f"nodes {sorted(self.missing)}"
+        high = "…" if effect.high == float("inf") else effect.high
+        return f"{effect.kind.__name__} of rounds {effect.low} to {high}: has {len(self.messages)}, misses {missing}"

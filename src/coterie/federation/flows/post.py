@@ -1,0 +1,22 @@
+"""Sending to nodes near or far."""
+
+from coterie.core.ids import NodeId
+from coterie.federation.effects import Send
+from coterie.federation.federation import Federation
+from coterie.federation.messages import Message
+from coterie.federation.state import View
+
+
+async def post(me: NodeId, federation: Federation, view: View, to: tuple[NodeId, ...], message: Message) -> None:
+    """Send `message` to all of `to`: straight to neighbours, through proxies to others, one message per first hop."""
+    if not to:
+        return
+    routes = federation.routes(message.round, view)
+    if not routes.proxies:
+        await Send(to, message)
+        return
+    near = tuple(node for node in to if routes.graph.has_edge(me, node))
+    if near:
+        await Send(near, message)
+    for hop, beyond in routes.first_hops(me, tuple(node for node in to if node not in near)):
+        await Send((hop,), message, beyond)

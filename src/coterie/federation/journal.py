@@ -1,0 +1,108 @@
+"""A node as data, and a node made from data: its flows are run again from their checkpoints on the answers they had."""
+
+from collections.abc import Callable
+from typing import Any
+
+from coterie.federation.delivery import Delivery, Link
+from coterie.federation.effects import Checkpoint, Do, Effect, Flow, Gather, Spawn
+from coterie.federation.flow import Running, Waiting
+from coterie.federation.node import PENDING, Node
+
+Build = Callable[[str, Any], tuple[Callable[..., Flow[Any]], tuple[Any, ...]]]
+"""(the name of a flow function, its state or None) → (the function, its arguments)."""
+
+
+def save(node: Node) -> dict[str, Any]:
+    """All that a node is, as data that `saved.Packer` can pack. Needs a node that keeps a journal."""
+    waiting = {wait.flow.number: wait.grace_started for wait in node.waits}
+    delivery = node.delivery
+    return {
+        "id": node.id,
+        "token": node.token,
+        "flow_number": node._flow_number,  # noqa: SLF001 - this module is the node's memory
+        "floor": node.mailbox.floor,
+        "term": node.mailbox.term,
+        "waiting": node.mailbox.waiting(),
+        "seen": [tuple(identity) for identity in node.mailbox.seen()],
+        "gone": [(peer, since) for peer, since in sorted(node.gone.items())],
+        "flows": [_save_flow(flow, waiting.get(flow.number, False)) for flow in node.flows.values()],
+        "links": None if delivery is None else [_save_link(peer, link) for peer, link in sorted(delivery.links.items())],
+    }
+
+
+def _save_flow(flow: Running, grace_started: bool) -> list[Any]:
+    if flow.answers is None:
+        raise RuntimeError(f"flow {flow.name} keeps no journal and cannot be saved")
+    parent = None if flow.parent is None else flow.parent.number
+    state = flow.state if flow.state is not None else flow.arguments[2]
+    return [flow.number, flow.name, parent, flow.token, state, flow.state is not None, flow.prologue, flow.answers, grace_started]
+
+
+def _save_link(peer: int, link: Link) -> list[Any]:
+    outbox = [(number, message, beyond) for number, message, beyond in link.outbox]
+    return [peer, link.sent, outbox, link.incarnation, link.received, sorted(link.ahead), link.kept, link.acknowledged]
+
+
+def load(node: Node, data: dict[str, Any], build: Build, *, again: bool) -> None:
+    """Make a new `node` what `data` says.
+
+    `again`: the effects that flows wait at are asked for once more (a restarted process has lost its timers and jobs);
+    otherwise the driver still holds them, under the tokens that were saved (a simulator cut in the middle).
+    """
+    if not again:
+        node.token = data["token"]
+    node._flow_number = data["flow_number"]  # noqa: SLF001
+    node.gone = dict(data["gone"])
+    node.mailbox.restore(data["floor"], data["term"], data["waiting"], data["seen"])
+    if node.delivery is not None and data["links"] is not None:
+        _load_links(node.delivery, data["links"])
+    pending = []
+    for number, name, parent, token, state, checkpointed, prologue, answers, grace_started in data["flows"]:
+        function, arguments = build(name, state)
+        flow = Running(number, function, arguments, node.flows.get(parent), journal=True)
+        node.flows[number] = flow
+        effect = replay(flow, [*prologue, *answers])
+        flow.prologue, flow.answers = list(prologue), list(answers)
+        flow.state = state if checkpointed else None
+        flow.effect = effect
+        if again:
+            pending.append((flow, effect))
+            continue
+        flow.token = token
+        if effect.__class__ is Gather:
+            wait = Waiting(flow, effect, node.gone)  # type: ignore[arg-type]
+            for message in node.mailbox.matching(wait.effect):
+                wait.offer(message)
+            wait.grace_started = grace_started
+            node.waits.append(wait)
+    for flow, effect in pending:
+        if flow.number in node.flows:
+            node.perform_again(flow, effect)
+
+
+def _load_links(delivery: Delivery, links: list[Any]) -> None:
+    """The outbox of an earlier incarnation is numbered anew: a restart begins a new sequence."""
+    for peer, _, outbox, incarnation, received, ahead, _, _ in links:
+        link = delivery.link(peer)
+        link.incarnation, link.received, link.ahead, link.kept = incarnation, received, set(ahead), received
+        for _, message, beyond in outbox:
+            delivery.post(peer, message, tuple(beyond))
+        link.acknowledged = 0
+
+
+def replay(flow: Running, answers: list[Any]) -> Effect[Any]:
+    """Feed `answers` to a fresh flow; the result is the effect it then waits at."""
+    value: Any = None
+    feed = iter(answers)
+    while True:
+        try:
+            effect = flow.coroutine.send(value)
+        except StopIteration:
+            raise RuntimeError(f"flow {flow.name} ended while its journal was replayed: it is not a function of its answers") from None
+        value = next(feed, PENDING)
+        if value is PENDING:
+            return effect
+        if effect.__class__ is Do and value.__class__ is tuple:
+            value = effect.job.outputs.__class__(*value)  # type: ignore[attr-defined]
+        elif (effect.__class__ is Checkpoint and not isinstance(value, bool)) or (effect.__class__ is Spawn and not isinstance(value, int)):
+            raise RuntimeError(f"flow {flow.name} asked for {effect!r} where its journal has {value!r}")

@@ -1,0 +1,116 @@
+"""What has arrived at a node and nobody has taken yet.
+
+Refuses, with a word that is counted, what must not be aggregated: stale rounds, duplicates, strangers, an old term and
+floods. A peer that claims to be far ahead is bounded by how many messages of one kind it may have waiting.
+"""
+
+from collections.abc import Iterable
+
+from coterie.core.errors import PeerError
+from coterie.core.ids import NodeId
+from coterie.federation.effects import Gather
+from coterie.federation.messages import Message
+
+WAITING_LIMIT = 256
+"""Messages of one kind that one origin may have waiting; a synchronous peer has at most a few."""
+
+
+class Mailbox:
+    """Messages by kind, in arrival order, and the identities of those that were seen in rounds that still count."""
+
+    __slots__ = ("_seen", "_waiting", "floor", "nodes", "term")
+
+    def __init__(self, nodes: int) -> None:
+        self.nodes = nodes
+        self.floor = 0
+        self.term = 0
+        self._waiting: dict[type[Message], list[Message]] = {}
+        self._seen: dict[int, set[tuple[int, int, int, int, int]]] = {}
+
+    def put(self, message: Message) -> None:
+        """Take `message` in, or raise PeerError saying why not."""
+        if not 0 <= message.origin < self.nodes:
+            raise PeerError("stranger", f"there is no node {message.origin}")
+        if message.term < self.term:
+            raise PeerError("old term", f"term {message.term}, now {self.term}")
+        if message.ages:
+            self._see(message)
+        waiting = self._waiting.get(message.__class__)
+        if waiting is None:
+            waiting = self._waiting[message.__class__] = []
+        elif len(waiting) >= WAITING_LIMIT and sum(m.origin == message.origin for m in waiting) >= WAITING_LIMIT:
+            raise PeerError("flood", f"{WAITING_LIMIT} messages of node {message.origin} are waiting already")
+        waiting.append(message)
+
+    def _see(self, message: Message) -> None:
+        number = message.round
+        if number < self.floor:
+            raise PeerError("stale", f"round {number}, now {self.floor}")
+        seen = self._seen.get(number)
+        if seen is None:
+            seen = self._seen[number] = set()
+        before = len(seen)
+        seen.add(message.identity)
+        if len(seen) == before:
+            raise PeerError("duplicate", repr(message))
+
+    def matching(self, gather: Gather[Message]) -> list[Message]:
+        """The waiting messages that `gather` would take."""
+        return [message for message in self._waiting.get(gather.kind, ()) if admits(gather, message)]
+
+    def take(self, messages: Iterable[Message]) -> None:
+        """Remove `messages`, which are waiting here."""
+        for kind in {message.__class__ for message in messages}:
+            gone = {id(message) for message in messages}
+            self._waiting[kind] = [message for message in self._waiting[kind] if id(message) not in gone]
+
+    def raise_floor(self, floor: int) -> None:
+        """From now on rounds below `floor` are stale; what waits of them is dropped."""
+        if floor <= self.floor:
+            return
+        for number in [number for number in self._seen if number < floor]:
+            del self._seen[number]
+        for kind, waiting in self._waiting.items():
+            if waiting and kind.ages:
+                self._waiting[kind] = [message for message in waiting if message.round >= floor]
+        self.floor = floor
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return not any(self._waiting.values())
+
+    def waiting(self) -> list[Message]:
+        """All that waits, by kind and in arrival order."""
+        return [message for messages in self._waiting.values() for message in messages]
+
+    def seen(self) -> list[tuple[int, int, int, int, int]]:
+        """The identities that count as seen, sorted."""
+        return sorted(identity for identities in self._seen.values() for identity in identities)
+
+    def restore(self, floor: int, term: int, waiting: Iterable[Message], seen: Iterable[tuple[int, int, int, int, int]]) -> None:
+        """Become what `floor`, `term`, `waiting()` and `seen()` said."""
+        self.floor, self.term = floor, term
+        for message in waiting:
+            self._waiting.setdefault(message.__class__, []).append(message)
+        for identity in seen:
+            self._seen.setdefault(identity[1], set()).add(identity)
+
+
+def admits(gather: Gather[Message], message: Message) -> bool:
+    """Whether `gather` takes `message` (whose kind is the gather's)."""
+    return (
+        gather.low <= message.round <= gather.high
+        and message.phase == gather.phase
+        and (gather.senders is None or message.origin in gather.senders)
+        and (gather.accepts is None or gather.accepts(message))
+    )
+
+
+def in_order(messages: Iterable[Message]) -> list[Message]:
+    """By (origin, round, attempt): never by arrival."""
+    return sorted(messages, key=_order)
+
+
+def _order(message: Message) -> tuple[NodeId, int, int]:
+    return (message.origin, message.round, message.attempt)

@@ -1,0 +1,280 @@
+"""Who does what in a round: a pure function of (topology, roles, round, view), computed once for all nodes.
+
+The aggregators of the round before hold its model (in round 0, its own do: the initial model is a public draw). A round
+is: holders publish the model to those who take part; trainers train and send updates to their aggregator; aggregators
+aggregate; then aggregators that can reach one another exchange their models and mix them. Centralized and
+semi-decentralized federations have one aggregator and no exchange; in a decentralized one every trainer is its own
+aggregator, so that the exchange between neighbours is all that travels.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coterie.core import draws
+from coterie.core.ids import NodeId
+from coterie.federation.roles import Ids, Roles
+from coterie.federation.routes import UNREACHABLE, Routes
+from coterie.federation.state import View
+from coterie.selection import Selection
+from coterie.topologies.graph import Graph
+
+Nodes = tuple[NodeId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RoundPlan:
+    """One node's part in one round.
+
+    trains: whether it trains.
+    publish_to: whom it sends the round's model to.
+    hand_over_to, take_over_from: where the server state goes to or comes from when the aggregator moves.
+    send_to: the aggregator that its update goes to (perhaps itself), or None.
+    collect_from: the trainers whose updates it aggregates, without itself; None when it is no aggregator.
+    exchange_with: the aggregators it exchanges models with.
+    keeps: whether the model it has stays its own when it rests: every node of a decentralized federation.
+    """
+
+    trains: bool = False
+    publish_to: Nodes = ()
+    hand_over_to: NodeId | None = None
+    take_over_from: NodeId | None = None
+    send_to: NodeId | None = None
+    collect_from: frozenset[NodeId] | None = None
+    exchange_with: Nodes = ()
+    keeps: bool = False
+
+
+class RoundTable:
+    """One round of everybody, as arrays; a node's plan is a slice of it."""
+
+    def __init__(self, planner: "Planner", number: int, view: View) -> None:
+        self._planner, self.round = planner, number
+        roles, seed, absent = planner.roles, planner.seed, view.absent
+        idle = roles.idle.at(number, seed, "idle", absent)
+        self.aggregators: Ids = _without(roles.aggregator.at(number, seed, "aggregator", absent), idle)
+        eligible = _without(roles.trainer.at(number, seed, "trainer", absent), idle)
+        self.trainers: Ids = planner.selection(number, eligible, draws.public(seed, "selection", number))
+        if roles.coupled:
+            idle = np.union1d(idle, np.setdiff1d(eligible, self.trainers))
+            self.aggregators = _without(self.aggregators, idle)
+        self.idle = idle
+        self.proxies: Ids = _without(roles.proxy.at(number, seed, "proxy", absent), idle)
+
+    @cached_property
+    def routes(self) -> Routes:
+        """How messages of this round travel."""
+        return self._planner.routes(self.proxies)
+
+    @cached_property
+    def assigned(self) -> Ids:
+        """The aggregator of each trainer, shape (trainers,): itself, else the nearest one; -1 if it reaches none."""
+        if len(self.aggregators) == 1 and self._planner.complete_or_centre(int(self.aggregators[0])):
+            return np.full(len(self.trainers), self.aggregators[0])
+        return np.array(
+            [node if node in self._among else self._nearest(place, node) for place, node in enumerate(self.trainers.tolist())], np.int64
+        )
+
+    def _nearest(self, place: int, node: int) -> int:
+        found = [(self.routes.distance(node, other), other) for other in self.aggregators.tolist()]
+        near = [(steps, other) for steps, other in found if steps != UNREACHABLE]
+        if not near:
+            return UNREACHABLE
+        best = [other for steps, other in near if steps == min(near)[0]]
+        return best[place % len(best)]  # ties are shared out
+
+    @cached_property
+    def participants(self) -> Ids:
+        """Trainers and aggregators, sorted."""
+        return np.union1d(self.trainers, self.aggregators)
+
+    @cached_property
+    def collectors(self) -> dict[int, frozenset[NodeId]]:
+        """For each aggregator the trainers it collects from, without itself."""
+        order = np.argsort(self.assigned, kind="stable")
+        whose, who = self.assigned[order], self.trainers[order]
+        low, high = np.searchsorted(whose, self.aggregators), np.searchsorted(whose, self.aggregators, side="right")
+        found = {}
+        for node, first, last in zip(self.aggregators.tolist(), low.tolist(), high.tolist(), strict=True):
+            found[node] = frozenset(who[first:last].tolist()) - {node}
+        return found
+
+    @cached_property
+    def sends_to(self) -> dict[int, int]:
+        """Trainer → its aggregator."""
+        return dict(zip(self.trainers.tolist(), self.assigned.tolist(), strict=True))
+
+    def exchanges(self, node: int) -> Nodes:
+        """The aggregators that `node`, an aggregator, exchanges models with.
+
+        Those next to it, and those joined to it through proxies that aggregate nothing themselves.
+        """
+        among, pure = self._among, self._pure
+        found: set[int] = set()
+        frontier, visited = [node], {node}
+        while frontier:
+            for neighbour in self._planner.graph.neighbours(frontier.pop()).tolist():
+                if neighbour in among:
+                    found.add(neighbour)
+                elif neighbour in pure and neighbour not in visited:
+                    visited.add(neighbour)
+                    frontier.append(neighbour)
+        return tuple(NodeId(other) for other in sorted(found - {node}))
+
+    @cached_property
+    def lanes(self) -> "Lanes":
+        """Who passes messages through which proxy; empty where everybody talks to neighbours only."""
+        lanes = Lanes({}, {})
+        if len(self.proxies) == 0:
+            return lanes
+        pairs = {(int(a), int(b)) for a, b in zip(self.trainers, self.assigned, strict=True) if b not in {a, UNREACHABLE}}
+        pairs |= {(node, int(other)) for node in self.aggregators.tolist() for other in self.exchanges(node)}
+        listeners = range(self._planner.graph.nodes) if not self._planner.roles.coupled else ()
+        pairs |= {(a, b) for a in self.aggregators.tolist() for b in listeners if a != b}
+        for origin, destination in pairs | {(b, a) for a, b in pairs}:
+            lanes.add([origin, *self.routes.path(origin, destination), destination])
+        return lanes
+
+    @cached_property
+    def _among(self) -> set[int]:
+        return set(self.aggregators.tolist())
+
+    @cached_property
+    def _pure(self) -> set[int]:
+        return set(self.proxies.tolist()) - self._among
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Which neighbours pass messages through a proxy (`serves`), and which proxies a node passes its own to (`uses`)."""
+
+    serves: dict[int, set[NodeId]]
+    uses: dict[int, set[NodeId]]
+
+    def add(self, path: list[int]) -> None:
+        """Count in one path, ends included."""
+        for before, proxy, after in zip(path, path[1:], path[2:], strict=False):
+            self.serves.setdefault(proxy, set()).update((NodeId(before), NodeId(after)))
+            self.uses.setdefault(before, set()).add(NodeId(proxy))
+            self.uses.setdefault(after, set()).add(NodeId(proxy))
+
+
+def _without(ids: Ids, others: Ids) -> Ids:
+    return np.setdiff1d(ids, others, assume_unique=True) if len(others) else ids
+
+
+class Planner:
+    """Makes and keeps round tables, and slices plans out of them."""
+
+    def __init__(self, graph: Graph, roles: Roles, selection: Selection, seed: int) -> None:
+        self.graph, self.roles, self.selection, self.seed = graph, roles, selection, seed
+        self._tables: dict[tuple[int, View], RoundTable] = {}
+        self._routes: dict[bytes, Routes] = {}
+        self._static = not roles.rotates and getattr(selection, "name", "") == "all"
+        self._plans: dict[tuple[int, bool], RoundPlan] = {}
+
+    def table(self, number: int, view: View = View()) -> RoundTable:  # noqa: B008 - frozen
+        """The table of round `number`; the last few are kept."""
+        key = (min(number, 1) if self._static else number, view)
+        table = self._tables.get(key)
+        if table is None:
+            while len(self._tables) > 8:
+                self._tables.pop(next(iter(self._tables)))
+            table = self._tables[key] = RoundTable(self, number, view)
+        return table
+
+    def holders(self, number: int, view: View = View()) -> Ids:  # noqa: B008 - frozen
+        """Who has the model that round `number` starts from, without having to be sent it."""
+        if self.roles.coupled:
+            return self.roles.aggregator.at(number, self.seed, "aggregator", view.absent)
+        return self.table(max(number - 1, 0), view).aggregators
+
+    def plan(self, me: NodeId, number: int, view: View = View()) -> RoundPlan:  # noqa: B008 - frozen
+        """The part of `me` in round `number`."""
+        if not self._static or view.absent:
+            return self._make(me, number, view)
+        key = (me, number == 0)
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = self._make(me, number, view)
+        return plan
+
+    def _make(self, me: NodeId, number: int, view: View) -> RoundPlan:
+        table, holders = self.table(number, view), self.holders(number, view)
+        place = _index(holders, me)
+        send_to = table.sends_to.get(me)
+        aggregates = me in table.collectors
+        moved = not self.roles.coupled and not np.array_equal(holders, table.aggregators)
+        return RoundPlan(
+            trains=send_to is not None,
+            publish_to=self._audience(me, table, holders) if place >= 0 else (),
+            hand_over_to=self._pair(table.aggregators, place, me) if moved and place >= 0 else None,
+            take_over_from=self._pair(holders, _index(table.aggregators, me), me) if moved and aggregates else None,
+            send_to=None if send_to is None else NodeId(send_to),
+            collect_from=table.collectors[me] if aggregates else None,
+            exchange_with=table.exchanges(me) if aggregates and len(table.aggregators) > 1 else (),
+            keeps=self.roles.coupled,
+        )
+
+    def _audience(self, me: NodeId, table: RoundTable, holders: Ids) -> Nodes:
+        """Those who take part in the round and do not hold its model, as far as they are this holder's."""
+        others = _without(table.participants, holders)
+        if len(holders) > 1 and len(others):
+            routes = table.routes
+            others = np.array([node for node in others.tolist() if self._provider(node, table, holders, routes) == me], np.int64)
+        return tuple(NodeId(node) for node in others.tolist())
+
+    def _provider(self, node: int, table: RoundTable, holders: Ids, routes: Routes) -> int:
+        """Which holder `node` gets the model from: its own aggregator if that is one, else the nearest."""
+        wanted = table.sends_to.get(node, UNREACHABLE)
+        if _index(holders, wanted) >= 0:
+            return wanted
+        near = [(steps, other) for other in holders.tolist() if (steps := routes.distance(other, node)) != UNREACHABLE]
+        return min(near)[1] if near else UNREACHABLE
+
+    @staticmethod
+    def _pair(ids: Ids, place: int, me: NodeId) -> NodeId | None:
+        """The k-th new aggregator takes over from the k-th old one."""
+        other = int(ids[place % len(ids)]) if len(ids) else me
+        return None if other == me else NodeId(other)
+
+    def closing_audience(self, me: NodeId, number: int, view: View = View()) -> Nodes:  # noqa: B008 - frozen
+        """Whom the holder `me` sends the final model, that of round `number`, to: all who do not hold it."""
+        holders = self.holders(number, view)
+        if _index(holders, me) < 0:
+            return ()
+        others = np.setdiff1d(np.arange(self.graph.nodes), np.concatenate([holders, np.array(view.absent, np.int64)]))
+        if len(holders) > 1:
+            table = self.table(max(number - 1, 0), view)
+            others = np.array([n for n in others.tolist() if self._provider(n, table, holders, table.routes) == me], np.int64)
+        return tuple(NodeId(node) for node in others.tolist())
+
+    def peers(self, me: NodeId, number: int, view: View = View()) -> Nodes:  # noqa: B008 - frozen
+        """Who may still wait for `me` when it has finished before round `number`: those it talked to in the last one."""
+        last = max(number - 1, 0)
+        plan, table = self.plan(me, last, view), self.table(last, view)
+        direct = {*plan.exchange_with, *([] if plan.send_to in (None, me) else [plan.send_to])}
+        return tuple(sorted({NodeId(node) for node in direct if node is not None} | table.lanes.uses.get(me, set())))
+
+    def served_by(self, me: NodeId, number: int, view: View = View()) -> frozenset[NodeId]:  # noqa: B008 - frozen
+        """The neighbours whose messages of the round before `number` pass through the proxy `me`."""
+        return frozenset(self.table(max(number - 1, 0), view).lanes.serves.get(me, set()))
+
+    def routes(self, proxies: Ids) -> Routes:
+        """The routes through `proxies`, made once."""
+        key = proxies.tobytes()
+        if key not in self._routes:
+            self._routes[key] = Routes(self.graph, proxies.tolist())
+        return self._routes[key]
+
+    def complete_or_centre(self, node: int) -> bool:
+        """Whether `node` is everybody's neighbour."""
+        return self.graph.degree(node) == self.graph.nodes - 1
+
+
+def _index(ids: NDArray[np.int64], node: int) -> int:
+    """The place of `node` in sorted `ids`, or -1."""
+    place = int(np.searchsorted(ids, node))
+    return place if place < len(ids) and ids[place] == node else -1

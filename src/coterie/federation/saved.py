@@ -1,0 +1,130 @@
+"""Flows, messages and states as plain data, so that a run can be cut anywhere and go on, without pickle.
+
+`pack` turns what the protocol holds into lists, numbers and strings, and collects the handles it meets; their vectors are
+written beside, raw. A file is: magic, length, MessagePack of {"data", "vectors": [[number, count], …]}, then the vectors.
+"""
+
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from coterie.core.ids import NodeId
+from coterie.core.jobs import Handle
+from coterie.federation.messages import KINDS, Message, Parcel
+from coterie.federation.state import RoundState, View
+
+MAGIC = b"COTERIE1"
+_LENGTH = struct.Struct("<Q")
+
+
+class Packer:
+    """Packs values; `handles` has every handle met, by number."""
+
+    def __init__(self) -> None:
+        self.handles: dict[int, Handle] = {}
+
+    def pack(self, value: Any) -> Any:  # noqa: PLR0911 - one line a type
+        """`value` as plain data. Raises TypeError for what no protocol state may hold."""
+        match value:
+            case None | bool() | int() | float() | str():
+                return value
+            case Handle():
+                self.handles[value.number] = value
+                return {"h": value.number}
+            case Parcel():
+                return {"p": [self.pack(value.content), list(value.to)]}
+            case Message():
+                fields = [value.code, value.round, value.origin, self.pack(value.payload), value.weight, value.phase, value.attempt]
+                return {"m": [*fields, value.term]}
+            case RoundState():
+                fields = [self.pack(getattr(value, name)) for name in RoundState.__dataclass_fields__]
+                return {"s": fields}
+            case View():
+                return {"v": [value.term, list(value.absent)]}
+            case tuple():
+                return {"t": [self.pack(item) for item in value]}
+            case list():
+                return [self.pack(item) for item in value]
+            case dict():
+                return {"d": [[key, self.pack(item)] for key, item in value.items()]}
+        raise TypeError(f"a {type(value).__name__} cannot be kept in a checkpoint")
+
+
+class Unpacker:
+    """The way back; every handle number becomes one new handle, filled by `load`."""
+
+    def __init__(self) -> None:
+        self.handles: dict[int, Handle] = {}
+
+    def handle(self, number: int) -> Handle:
+        """The handle that stands for `number`."""
+        return self.handles.setdefault(number, Handle())
+
+    def unpack(self, value: Any) -> Any:  # noqa: PLR0911 - one line a tag
+        """What `pack` was given."""
+        if isinstance(value, list):
+            return [self.unpack(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        ((tag, content),) = value.items()
+        match tag:
+            case "h":
+                return self.handle(content)
+            case "p":
+                return Parcel(self.unpack(content[0]), tuple(NodeId(node) for node in content[1]))
+            case "m":
+                code, round, origin, payload, weight, phase, attempt, term = content
+                message = KINDS[code](round, NodeId(origin), self.unpack(payload), weight=weight, phase=phase, attempt=attempt)
+                message.term = term
+                return message
+            case "s":
+                return RoundState(*(self.unpack(item) for item in content))
+            case "v":
+                return View(content[0], tuple(NodeId(node) for node in content[1]))
+            case "t":
+                return tuple(self.unpack(item) for item in content)
+            case "d":
+                return {key: self.unpack(item) for key, item in content}
+        raise ValueError(f"unknown tag {tag!r}")
+
+
+def write(path: Path, data: Any, handles: dict[int, Handle], to_numpy: Callable[[Any], NDArray[Any]]) -> None:
+    """Write packed `data` and the values of `handles`, whole or not at all, and only return once it is on the disk."""
+    facts = {number: handle.value for number, handle in handles.items() if isinstance(handle.value, dict)}
+    vectors = [(number, to_numpy(handle.value)) for number, handle in handles.items() if number not in facts]
+    index = [[number, vector.size] for number, vector in vectors]
+    head = msgspec.msgpack.encode({"data": data, "facts": facts, "vectors": index})
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        file.write(MAGIC + _LENGTH.pack(len(head)) + head)
+        for _, vector in vectors:
+            file.write(memoryview(np.ascontiguousarray(vector, "<f4")).cast("B"))
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def read(path: Path, unpacker: Unpacker, from_numpy: Callable[[NDArray[np.float32]], Any]) -> Any:
+    """The packed data of `path`; the handles of `unpacker` get their values. Raises ValueError for a damaged file."""
+    with path.open("rb") as file:
+        start = file.read(len(MAGIC) + _LENGTH.size)
+        if len(start) != len(MAGIC) + _LENGTH.size or not start.startswith(MAGIC):
+            raise ValueError(f"{path} is no checkpoint")
+        (length,) = _LENGTH.unpack(start[len(MAGIC) :])
+        if length > path.stat().st_size:
+            raise ValueError(f"{path} is cut off")
+        head = msgspec.msgpack.decode(file.read(length), strict=False)
+        for number, facts in head["facts"].items():
+            unpacker.handle(int(number)).value = facts
+        for number, count in head["vectors"]:
+            vector = np.fromfile(file, "<f4", count)
+            if vector.size != count:
+                raise ValueError(f"{path} is cut off")
+            unpacker.handle(number).value = from_numpy(vector)
+    return head["data"]

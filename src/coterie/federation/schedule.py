@@ -1,0 +1,26 @@
+"""When a round may close."""
+
+from dataclasses import dataclass
+
+FOREVER = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """One set of numbers for all communication schemes.
+
+    quorum: the share of the expected messages after which a round may close; ∞ means all of them (synchronous).
+    grace_seconds: how long it stays open once the quorum is there.
+    deadline_seconds: when it closes in any case, with what has come.
+    """
+
+    quorum: float = FOREVER
+    grace_seconds: float = 0.0
+    deadline_seconds: float = FOREVER
+
+    def need(self, expected: int) -> float:
+        """How many of `expected` messages make the quorum."""
+        return FOREVER if self.quorum == FOREVER else max(1, int(-(-self.quorum * expected // 1)))
+
+
+SYNCHRONOUS = Schedule()

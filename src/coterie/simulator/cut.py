@@ -1,0 +1,65 @@
+"""A simulated run cut anywhere: heap, nodes, rows and counters in one file, and a simulator that goes on from it.
+
+Flows are not saved but run again from their checkpoints on the answers they had, so the file holds only data. It is
+written whole, between two events, with everything computed; the event after a cut is the same as without one.
+"""
+
+from collections.abc import Callable
+from heapq import heapify
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coterie.core.ids import NodeId
+from coterie.federation import journal
+from coterie.federation.flows.participate import participate
+from coterie.federation.flows.relay import relay
+from coterie.federation.node import Node
+from coterie.federation.saved import Packer, Unpacker, read, write
+from coterie.simulator.simulator import Simulator
+
+FLOWS: dict[str, Callable[..., Any]] = {"participate": participate, "relay": relay}
+"""Flows that may be in a checkpoint, by name; each takes (me, federation, state)."""
+
+
+def save(simulator: Simulator, path: Path, extra: Any, to_numpy: Callable[[Any], NDArray[Any]]) -> None:
+    """Write the whole of `simulator` and `extra` (plain data) to `path`."""
+    simulator.flush()
+    packer = Packer()
+    data = {
+        "now": simulator.now,
+        "sequence": simulator.sequence,
+        "events": simulator.events,
+        "initial": simulator.initial,
+        "heap": simulator.heap,
+        "nodes": [journal.save(node) for node in simulator.nodes.values()],
+        "resting": list(simulator.resting.items()),
+        "results": list(simulator.results.items()),
+        "rounds": simulator.rounds_saved(),
+        "budget": simulator.budget.saved(),
+    }
+    write(path, {"simulator": packer.pack(data), "extra": extra}, packer.handles, to_numpy)
+
+
+def load(simulator: Simulator, path: Path, from_numpy: Callable[[NDArray[np.float32]], Any]) -> Any:
+    """Make a new `simulator` go on where `path` was written; the result is its `extra`. Raises ValueError for a damaged file."""
+    unpacker = Unpacker()
+    saved = read(path, unpacker, from_numpy)
+    data = unpacker.unpack(saved["simulator"])
+    simulator.now, simulator.sequence, simulator.events = data["now"], data["sequence"], data["events"]
+    simulator.initial = data["initial"]
+    simulator.heap[:] = data["heap"]
+    heapify(simulator.heap)
+    simulator.resting.update(data["resting"])
+    simulator.results.update(data["results"])
+    simulator.rounds_restored(data["rounds"])
+    simulator.budget.restored(data["budget"])
+    flows = FLOWS | {simulator.flow.__name__: simulator.flow}
+    for row in data["nodes"]:
+        me = NodeId(row["id"])
+        node = Node(me, simulator.federation.nodes, simulator)
+        simulator.nodes[me] = node
+        journal.load(node, row, lambda name, state, me=me: (flows[name], (me, simulator.federation, state)), again=False)
+    return saved["extra"]

@@ -1,0 +1,136 @@
+"""Writes down what happens in a simulated run: metrics as they become known, rounds as they end, what every edge carried."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from coterie.core.ids import NodeId
+from coterie.core.jobs import Handle, Job
+from coterie.federation.messages import Message
+from coterie.federation.node import Refusal
+from coterie.reporting.run_folder import RunFolder
+
+EDGES_COUNTED = 200_000
+"""Traffic is counted per edge up to so many edges."""
+NOT_METRICS = frozenset({"samples", "steps", "rejected"})
+
+
+class Tally:
+    """What one round has cost so far."""
+
+    __slots__ = ("aggregated", "bytes", "messages", "trained")
+
+    def __init__(self) -> None:
+        self.bytes = self.messages = self.trained = self.aggregated = 0
+
+
+class RunRecorder:
+    """A `simulator.Recorder` that fills a run folder and tells `on_round` about every round that has ended."""
+
+    def __init__(self, folder: RunFolder, *, messages: bool = False, on_round: Callable[["RunRecorder"], None] | None = None) -> None:
+        self.folder, self._each_message, self._on_round = folder, messages, on_round
+        self.bytes_sent = self.messages = self.samples_trained = self.rejections = self.round = 0
+        self.edge_bytes: defaultdict[tuple[int, int], int] = defaultdict(int)
+        self.newest: dict[str, list[float]] = {}
+        self._tallies: defaultdict[int, Tally] = defaultdict(Tally)
+        self._waiting: list[tuple[int, int, float, Handle]] = []
+        self._began = time.monotonic()
+
+    @property
+    def wall_seconds(self) -> float:
+        """Real seconds since the run began (here: since this process took it up)."""
+        return time.monotonic() - self._began
+
+    # ---- from the simulator
+
+    def sent(self, time: float, sender: NodeId, to: tuple[NodeId, ...], message: Message, size: int) -> None:
+        """Count a message for each of `to`."""
+        tally = self._tallies[message.round]
+        count = len(to)
+        tally.messages += count
+        tally.bytes += count * size
+        self.messages += count
+        self.bytes_sent += count * size
+        if len(self.edge_bytes) < EDGES_COUNTED:
+            for receiver in to:
+                self.edge_bytes[sender, receiver] += size
+        if self._each_message:
+            kind = type(message).__name__.lower()
+            for receiver in to:
+                self.folder.append_message(seconds=time, sender=sender, receiver=receiver, kind=kind, round=message.round, bytes=size)
+
+    def issued(self, job: Job[Any]) -> None:
+        """Count a job."""
+        if job.function == "train":
+            self._tallies[job.round].trained += 1
+        elif job.function in {"aggregate", "mix"}:
+            self._tallies[job.round].aggregated += 1
+
+    def reported(self, time: float, node: NodeId, round: int, facts: Handle) -> None:
+        """Facts that are known, or will be at the next flush."""
+        self._waiting.append((round, node, time, facts))
+
+    def refused(self, time: float, node: NodeId, refusal: Refusal) -> None:  # noqa: ARG002 - part of the interface
+        """A message that was not taken in."""
+        self._reject(node, refusal.sender, refusal.problem.reason, refusal.message.round)
+
+    def computed(self) -> None:
+        """Write the facts that have become known, grouped by metric and round."""
+        groups: defaultdict[tuple[int, str], list[tuple[int, float, float]]] = defaultdict(list)
+        for round, node, at, facts in self._waiting:
+            for name, value in facts.value.items():
+                if name not in NOT_METRICS:
+                    groups[round, name].append((node, value, at))
+            if "steps" in facts.value:
+                self.samples_trained += int(facts.value["samples"])
+            for origin in facts.value.get("rejected", ()):
+                self._reject(node, origin, "not finite", round)
+        self._waiting.clear()
+        for (round, name), rows in groups.items():
+            nodes, values, times = zip(*rows, strict=True)
+            self.folder.append_metrics(round, name, list(nodes), list(values), np.array(times))
+            self.newest[name] = list(values)
+
+    def round_done(self, time: float, round: int) -> None:
+        """Write the round's cost."""
+        tally = self._tallies.pop(round, None) or Tally()
+        self.round = round + 1
+        self.folder.append_round(
+            round=round,
+            seconds=time,
+            wall_seconds=self.wall_seconds,
+            bytes=tally.bytes,
+            messages=tally.messages,
+            trained=tally.trained,
+            aggregated=tally.aggregated,
+        )
+        if self._on_round is not None:
+            self._on_round(self)
+
+    def _reject(self, node: int, sender: int, reason: str, round: int) -> None:
+        self.rejections += 1
+        self.folder.append_rejection(node=node, sender=sender, reason=reason, round=round)
+
+    # ---- resume
+
+    def saved(self) -> dict[str, Any]:
+        """What `restored` needs; every fact must have been computed."""
+        return {
+            "positions": self.folder.positions(),
+            "counts": [self.bytes_sent, self.messages, self.samples_trained, self.rejections, self.round],
+            "wall_seconds": self.wall_seconds,
+            "edges": [[a, b, size] for (a, b), size in self.edge_bytes.items()],
+            "tallies": [[round, t.bytes, t.messages, t.trained, t.aggregated] for round, t in self._tallies.items()],
+        }
+
+    def restored(self, saved: dict[str, Any]) -> None:
+        """Become what `saved` said."""
+        self.bytes_sent, self.messages, self.samples_trained, self.rejections, self.round = saved["counts"]
+        self._began = time.monotonic() - saved["wall_seconds"]
+        self.edge_bytes.update({(a, b): size for a, b, size in saved["edges"]})
+        for round, *counts in saved["tallies"]:
+            tally = self._tallies[round]
+            tally.bytes, tally.messages, tally.trained, tally.aggregated = counts

@@ -1,0 +1,278 @@
+"""Runs a federation in virtual time.
+
+The heap holds plain tuples (time, sequence number, kind, …): a message for some nodes, the end of a job, a timer. Nodes
+exist while they have a part: one that only waits to be invited is a row in a dictionary. Jobs are run when somebody needs
+a value, when the window is full, or when it is time to show something; never because the clock says so.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
+from typing import Any, Protocol
+
+from coterie.core.ids import NodeId
+from coterie.core.jobs import Handle, Job
+from coterie.federation.budget import Budget
+from coterie.federation.codec import size_bytes
+from coterie.federation.delivery import Ticket
+from coterie.federation.effects import Flow, Note, Report
+from coterie.federation.federation import Federation
+from coterie.federation.flows.participate import participate
+from coterie.federation.messages import Message
+from coterie.federation.node import Node, Refusal
+from coterie.federation.state import RoundState, View
+from coterie.simulator.network import Network
+from coterie.simulator.work import JobGraph
+
+MESSAGE, ANSWER, TIMER = 0, 1, 2
+Event = tuple[Any, ...]
+
+
+class StalledError(RuntimeError):
+    """Nothing more can happen, and somebody still waits; says who waits for what."""
+
+
+class Recorder(Protocol):
+    """Who writes down what happens; `simulator.record` has the real one."""
+
+    def sent(self, time: float, sender: NodeId, to: tuple[NodeId, ...], message: Message, size: int) -> None:
+        """A message of `size` bytes goes to each of `to`."""
+
+    def reported(self, time: float, node: NodeId, round: int, facts: Handle) -> None:
+        """Facts of a node about a round; their value is there by the next `computed`."""
+
+    def refused(self, time: float, node: NodeId, refusal: Refusal) -> None:
+        """A node did not take a message in."""
+
+    def round_done(self, time: float, round: int) -> None:
+        """Nobody is in this round, or before it, any more."""
+
+    def issued(self, job: Job[Any]) -> None:
+        """A job was asked for."""
+
+    def computed(self) -> None:
+        """All facts reported so far have values."""
+
+
+class Simulator:
+    """One run of one federation. A driver: see `federation.node.Driver` for what nodes ask of it."""
+
+    def __init__(
+        self, federation: Federation, initial: Handle, jobs: JobGraph, *, budget: Budget, recorder: Recorder, network: Network
+    ) -> None:
+        self.federation, self.initial, self.jobs = federation, initial, jobs
+        self.budget, self.recorder, self.network = budget, recorder, network
+        self.flow: Callable[..., Flow[Any]] = participate
+        self.now, self.sequence = 0.0, 0
+        self.heap: list[Event] = []
+        self.nodes: dict[int, Node] = {}
+        self.resting: dict[int, RoundState] = {}
+        self.results: dict[int, RoundState] = {}
+        self.trace: Callable[[float, str], None] | None = None
+        self.events = 0
+        self._heads: dict[int, int] = {}
+        self._at: Counter[int] = Counter()
+        self._round_done = 0
+        self._reports: dict[tuple[int, str], list[Handle]] = {}
+        self._problem: BaseException | None = None
+
+    # ---- running
+
+    def start(self, begin: Iterable[NodeId] | None = None) -> None:
+        """Begin: those who hold the initial model (or `begin`) act at once, the others when they are invited."""
+        for node in sorted(self.federation.holders(0, View())) if begin is None else begin:
+            self._wake(node)
+
+    def run(self, until: Callable[[], bool] | None = None) -> None:
+        """Go on until nothing more happens, or `until`, asked before each event, says so."""
+        heap = self.heap
+        while heap and self._problem is None and not (until is not None and until()):
+            event = heappop(heap)
+            self.now = event[0]
+            self.events += 1
+            kind = event[2]
+            if kind == MESSAGE:
+                self._deliver(event)
+            elif kind == ANSWER:
+                node = self.nodes.get(event[3])
+                if node is not None:
+                    node.answer(event[4], event[5], event[6])
+                    self._rest(node)
+            else:
+                node = self.nodes.get(event[3])
+                if node is not None:
+                    node.ring(event[4], event[5])
+                    self._rest(node)
+        if self._problem is not None:
+            raise self._problem
+        if not heap:
+            self._finish()
+
+    def _deliver(self, event: Event) -> None:
+        _, _, _, to, sender, message, beyond, ticket = event
+        for receiver in to:
+            node = self.nodes.get(receiver)
+            if node is None:
+                if receiver in self.results:
+                    continue
+                node = self._wake(receiver)
+            if self.trace is not None:
+                self.trace(self.now, f"{receiver} gets {message!r} from {sender}")
+            node.deliver(sender, message, beyond, ticket)
+            self._rest(node)
+
+    def _wake(self, number: int) -> Node:
+        me = NodeId(number)
+        state = self.resting.pop(number, None) or self.federation.initially(me, self.initial)
+        node = self.nodes[number] = Node(me, self.federation.nodes, self)
+        node.start(self.flow, me, self.federation, state)
+        return node
+
+    def _rest(self, node: Node) -> None:
+        if node.resting and self.nodes.get(node.id) is node and node.root is not None:
+            self.resting[node.id] = node.root.state
+            del self.nodes[node.id]
+
+    def _finish(self) -> None:
+        self.jobs.flush()
+        self.recorder.computed()
+        if self.nodes:
+            raise StalledError(self.who_waits())
+        while self._round_done < self.budget.rounds:
+            self._end_round()
+
+    def who_waits(self) -> str:
+        """For every node that has not finished: where each of its flows stands, and what it waits for."""
+        lines = [f"nothing more can happen at {self.now:.3f} s, but {len(self.nodes)} nodes still wait:"]
+        for node in list(self.nodes.values())[:20]:
+            for flow in node.flows.values():
+                wait = next((repr(wait) for wait in node.waits if wait.flow is flow), repr(flow.effect))
+                lines.append(f"  node {node.id}, {' > '.join(flow.stack())}: {wait}")
+        return "\n".join(lines)
+
+    def result(self, node: int) -> RoundState:
+        """The last state of any node."""
+        found = self.results.get(node) or self.resting.get(node)
+        return found or self.federation.initially(NodeId(node), self.initial)
+
+    # ---- what nodes ask for
+
+    def _push(self, delay: float, *event: Any) -> None:
+        self.sequence += 1
+        heappush(self.heap, (self.now + delay, self.sequence, *event))
+
+    def transmit(self, node: Node, to: tuple[NodeId, ...], message: Message, beyond: tuple[NodeId, ...], ticket: Ticket) -> None:
+        """One entry in the heap for all destinations: every link is alike."""
+        if message.payload is not None and message.payload.value is None and message.__class__ not in self.federation.sizes:
+            self.flush()  # its size depends on its value
+        size = size_bytes(self.federation.numbers(message), len(beyond))
+        if self.trace is not None:
+            self.trace(self.now, f"{node.id} sends {message!r} to {', '.join(map(str, to))}" + (f" for {beyond}" if beyond else ""))
+        self.recorder.sent(self.now, node.id, to, message, size)
+        self._push(self.network.delay_seconds(size), MESSAGE, to, node.id, message, beyond, ticket)
+
+    def submit(self, node: Node, flow: int, token: int, job: Job[Any]) -> None:
+        """The job waits in the graph; its answer comes when the device is through."""
+        if self.trace is not None:
+            self.trace(self.now, f"{node.id} begins {job.function}")
+        self._issue(job)
+        self._push(job.seconds, ANSWER, node.id, flow, token, job.outputs)
+
+    def _issue(self, job: Job[Any]) -> None:
+        self.recorder.issued(job)
+        if self.jobs.add(job):
+            self.flush()
+
+    def flush(self) -> None:
+        """Compute what waits, and write down what became known."""
+        self.jobs.flush()
+        self.recorder.computed()
+
+    def after(self, node: Node, seconds: float, flow: int, token: int) -> None:
+        """A timer."""
+        self._push(seconds, TIMER, node.id, flow, token)
+
+    def inspect(self, node: Node, handle: Handle) -> Any:  # noqa: ARG002 - part of the driver's interface
+        """A barrier: everything that waits is computed."""
+        if handle.value is None:
+            self.flush()
+        return handle.value
+
+    def keep(self, node: Node, state: Any) -> bool:
+        """Whether the budget allows another round. Nothing is written here: `simulator.cut` writes all nodes at once."""
+        if state.__class__ is not RoundState:
+            return True
+        if self.trace is not None:
+            self.trace(self.now, f"{node.id} is at round {state.round}" + ("" if state.held else ", without its model"))
+        self._at_head(node.id, state.round if state.held else None)
+        return self.budget.go_on(state.round, begins=state.held)
+
+    def note(self, node: Node, what: Any) -> None:
+        """Reports, notes and refusals go to the recorder; a report that the budget waits for is a barrier."""
+        match what:
+            case Report():
+                self._issue(what.job)
+                self.recorder.reported(self.now, node.id, what.round, what.job.outputs.facts)
+                if self.budget.metrics and what.job.args[0] == "common":
+                    self._judge(what.round, what.job.outputs.facts)
+            case Note():
+                self.recorder.reported(self.now, node.id, what.round, what.facts)
+            case Refusal():
+                self.recorder.refused(self.now, node.id, what)
+
+    def finished(self, node: Node, result: Any, problem: BaseException | None) -> None:
+        """A node's life in this run is over; a failure ends the run."""
+        self._at_head(node.id, None)
+        self.nodes.pop(node.id, None)
+        if problem is not None:
+            problem.add_note(f"at {self.now:.3f} s of virtual time, node {node.id}")
+            self._problem = problem
+            return
+        self.results[node.id] = result
+
+    # ---- what is known about rounds
+
+    def _at_head(self, node: int, round: int | None) -> None:
+        """`node` is at the head of `round` and holds its model (None: it holds none any more).
+
+        A round is over once nobody who holds a model is in it or before it.
+        """
+        old = self._heads.pop(node, None)
+        if old is not None:
+            self._at[old] -= 1
+            if not self._at[old]:
+                del self._at[old]
+        if round is not None:
+            self._heads[node] = round
+            self._at[round] += 1
+            while self._round_done < round and self._round_done not in self._at:
+                self._end_round()
+
+    def _end_round(self) -> None:
+        self.recorder.round_done(self.now, self._round_done)
+        self._round_done += 1
+
+    def rounds_saved(self) -> list[Any]:
+        """What is known about rounds, for a checkpoint."""
+        reports = [[round, on, handles] for (round, on), handles in self._reports.items()]
+        return [self._round_done, list(self._heads.items()), reports]
+
+    def rounds_restored(self, saved: list[Any]) -> None:
+        """Know again what `rounds_saved` said."""
+        self._round_done = saved[0]
+        self._heads = dict(saved[1])
+        self._at = Counter(self._heads.values())
+        self._reports = {(round, on): handles for round, on, handles in saved[2]}
+
+    def _judge(self, round: int, facts: Handle) -> None:
+        """Once all that made a model of `round` have reported, let the budget see their mean."""
+        waiting = self._reports.setdefault((round, "common"), [])
+        waiting.append(facts)
+        if round == 0 or len(waiting) < self.federation.makers(round):
+            return
+        self.flush()
+        del self._reports[round, "common"]
+        for metric in sorted(self.budget.metrics):
+            values = [handle.value[metric] for handle in waiting if metric in handle.value]
+            if values:
+                self.budget.observe(round, metric, sum(values) / len(values))

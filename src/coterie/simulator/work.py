@@ -1,0 +1,45 @@
+"""Jobs that nobody has had to look at yet.
+
+Flows get handles at once and go on; the jobs wait here, as a graph by their handles. A flush runs it level by level, each
+level in one call to the executor, which may batch it over nodes or processes. When it is flushed changes no result.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from coterie.core.jobs import Executor, Handle, Job
+
+
+class JobGraph:
+    """Jobs issued and not yet run, by level; the window bounds how much they and their inputs keep alive."""
+
+    def __init__(self, executor: Executor, window_jobs: int) -> None:
+        self.executor, self.window_jobs = executor, window_jobs
+        self.waiting = 0
+        self._levels: list[list[Job[Any]]] = []
+        self._level_of: dict[int, int] = {}
+
+    def add(self, job: Job[Any]) -> bool:
+        """Take `job`; True once the window is full and a flush is due."""
+        level = 0
+        for handle in job.inputs:
+            if handle is not None and handle.value is None:
+                level = max(level, self._level_of[handle.number] + 1)
+        while len(self._levels) <= level:
+            self._levels.append([])
+        self._levels[level].append(job)
+        for handle in _handles(job.outputs):
+            self._level_of[handle.number] = level
+        self.waiting += 1
+        return self.waiting >= self.window_jobs
+
+    def flush(self) -> None:
+        """Run everything that waits."""
+        levels, self._levels, self._level_of, self.waiting = self._levels, [], {}, 0
+        for place, jobs in enumerate(levels):
+            self.executor.run(jobs)
+            levels[place] = []  # what only these jobs kept alive is freed now
+
+
+def _handles(outputs: Sequence[Handle | None]) -> list[Handle]:
+    return [handle for handle in outputs if handle is not None]
