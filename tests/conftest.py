@@ -1,4 +1,4 @@
-"""Settings for all tests: one thread, derandomised properties."""
+"""Settings for all tests: one thread; properties derandomised, or many more of them with `COTERIE_PROPERTIES=deep`."""
 
 import os
 
@@ -7,5 +7,7 @@ os.environ.setdefault("MKL_NUM_THREADS", "1")
 
 from hypothesis import HealthCheck, settings  # noqa: E402
 
-settings.register_profile("coterie", derandomize=True, deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("coterie")
+SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("quick", derandomize=True, deadline=None, max_examples=50, suppress_health_check=SLOW)
+settings.register_profile("deep", deadline=None, max_examples=3000, suppress_health_check=SLOW)
+settings.load_profile(os.environ.get("COTERIE_PROPERTIES", "quick"))

@@ -1,7 +1,7 @@
 """What every flow of a run knows: the plans, the schedule, and which jobs a step of the algorithm is."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from coterie.core.jobs import Handle, Job
 from coterie.federation.messages import Message
 from coterie.federation.plans import Planner, RoundPlan
 from coterie.federation.routes import Routes
-from coterie.federation.schedule import SYNCHRONOUS, Schedule
+from coterie.federation.schedule import FOREVER, SYNCHRONOUS, Schedule
 from coterie.federation.state import RoundState, View
 from coterie.learning.jobs import Evaluated, Trained, evaluate, train
 
@@ -34,7 +34,9 @@ class Federation:
     sizes: how many numbers the vector of each kind of message has, where that does not depend on its value.
     everyone: whether all nodes get the final model.
     hands_over: whether a moving aggregator has server state to hand over.
-    isolated: nodes exchange nothing on purpose (the local-only baseline).
+    patience_seconds: how long a node waits to be sent a model before it gives up; a simulator notices by itself that
+        nobody will, real nodes need a bound.
+    linger_seconds: how long a proxy stays for those that need it.
     """
 
     nodes: int
@@ -48,8 +50,8 @@ class Federation:
     evaluate_every: int = 1
     everyone: bool = True
     hands_over: bool = False
-    isolated: bool = False
-    linger_seconds: float = field(default=60.0)
+    patience_seconds: float = FOREVER
+    linger_seconds: float = 60.0
 
     def plan(self, me: NodeId, number: int, view: View) -> RoundPlan:
         """The part of `me` in round `number`."""

@@ -6,7 +6,7 @@ from typing import Any
 from coterie.core.ids import NodeId
 from coterie.federation.effects import Effect, Flow, Gather
 from coterie.federation.mailbox import admits
-from coterie.federation.messages import Message
+from coterie.federation.messages import UPDATES, Message, Model
 
 
 class Running:
@@ -73,8 +73,10 @@ class Waiting:
         missing = self.missing
         if not missing or not gone:
             return False
-        before = len(missing)
-        missing -= {node for node, since in gone.items() if since <= self.effect.low}
+        before, low = len(missing), self.effect.low
+        if self.effect.kind is Model and self.effect.phase == UPDATES:
+            low -= 1  # the model of the round it stopped at is the last thing a node sends; its goodbye may overtake it
+        missing -= {node for node, since in gone.items() if since <= low}
         return len(missing) < before
 
     def answered_by_all(self) -> bool:

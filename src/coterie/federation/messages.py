@@ -42,7 +42,8 @@ class Message:
         return (self.code, self.round, self.phase, self.origin, self.attempt)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(round={self.round}, origin={self.origin})"
+        exchanged = ", exchange" if self.phase == EXCHANGE else ""
+        return f"{type(self).__name__}(round {self.round}, of {self.origin}{exchanged})"
 
 
 class Update(Message):

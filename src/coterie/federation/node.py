@@ -151,6 +151,11 @@ class Node:
         else:
             self._resume(running, None)
 
+    def waits_for(self, flow: int, token: int) -> bool:
+        """Whether anything still waits under this token."""
+        running = self.flows.get(flow)
+        return running is not None and running.token == token
+
     def repeat(self, peer: NodeId) -> None:
         """`peer` is (again) there: send it once more what it has not acknowledged."""
         if self.delivery is not None:

@@ -39,7 +39,7 @@ class RoundPlan:
 
     trains: bool = False
     publish_to: Nodes = ()
-    hand_over_to: NodeId | None = None
+    hand_over_to: Nodes = ()
     take_over_from: NodeId | None = None
     send_to: NodeId | None = None
     collect_from: frozenset[NodeId] | None = None
@@ -172,12 +172,12 @@ class Planner:
         self.graph, self.roles, self.selection, self.seed = graph, roles, selection, seed
         self._tables: dict[tuple[int, View], RoundTable] = {}
         self._routes: dict[bytes, Routes] = {}
-        self._static = not roles.rotates and getattr(selection, "name", "") == "all"
+        self.static = not roles.rotates and getattr(selection, "name", "") == "all"
         self._plans: dict[tuple[int, bool], RoundPlan] = {}
 
     def table(self, number: int, view: View = View()) -> RoundTable:  # noqa: B008 - frozen
         """The table of round `number`; the last few are kept."""
-        key = (min(number, 1) if self._static else number, view)
+        key = (min(number, 1) if self.static else number, view)
         table = self._tables.get(key)
         if table is None:
             while len(self._tables) > 8:
@@ -193,7 +193,7 @@ class Planner:
 
     def plan(self, me: NodeId, number: int, view: View = View()) -> RoundPlan:  # noqa: B008 - frozen
         """The part of `me` in round `number`."""
-        if not self._static or view.absent:
+        if not self.static or view.absent:
             return self._make(me, number, view)
         key = (me, number == 0)
         plan = self._plans.get(key)
@@ -210,8 +210,8 @@ class Planner:
         return RoundPlan(
             trains=send_to is not None,
             publish_to=self._audience(me, table, holders) if place >= 0 else (),
-            hand_over_to=self._pair(table.aggregators, place, me) if moved and place >= 0 else None,
-            take_over_from=self._pair(holders, _index(table.aggregators, me), me) if moved and aggregates else None,
+            hand_over_to=self._successors(table.aggregators, holders, me) if moved and place >= 0 else (),
+            take_over_from=self._predecessor(table.aggregators, holders, me) if moved and aggregates else None,
             send_to=None if send_to is None else NodeId(send_to),
             collect_from=table.collectors[me] if aggregates else None,
             exchange_with=table.exchanges(me) if aggregates and len(table.aggregators) > 1 else (),
@@ -231,14 +231,19 @@ class Planner:
         wanted = table.sends_to.get(node, UNREACHABLE)
         if _index(holders, wanted) >= 0:
             return wanted
-        near = [(steps, other) for other in holders.tolist() if (steps := routes.distance(other, node)) != UNREACHABLE]
+        near = [(steps, other) for other in holders.tolist() if (steps := routes.distance(node, other)) != UNREACHABLE]
         return min(near)[1] if near else UNREACHABLE
 
     @staticmethod
-    def _pair(ids: Ids, place: int, me: NodeId) -> NodeId | None:
-        """The k-th new aggregator takes over from the k-th old one."""
-        other = int(ids[place % len(ids)]) if len(ids) else me
-        return None if other == me else NodeId(other)
+    def _predecessor(aggregators: Ids, holders: Ids, me: int) -> NodeId | None:
+        """Whose server state the aggregator `me` takes over: its own if it has one, else the k-th takes the k-th holder's."""
+        if _index(holders, me) >= 0:
+            return None
+        return NodeId(int(holders[_index(aggregators, me) % len(holders)]))
+
+    def _successors(self, aggregators: Ids, holders: Ids, me: int) -> Nodes:
+        """Who takes over the server state of the holder `me`."""
+        return tuple(NodeId(node) for node in aggregators.tolist() if self._predecessor(aggregators, holders, node) == me)
 
     def closing_audience(self, me: NodeId, number: int, view: View = View()) -> Nodes:  # noqa: B008 - frozen
         """Whom the holder `me` sends the final model, that of round `number`, to: all who do not hold it."""

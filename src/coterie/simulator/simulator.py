@@ -88,25 +88,29 @@ class Simulator:
         heap = self.heap
         while heap and self._problem is None and not (until is not None and until()):
             event = heappop(heap)
+            kind = event[2]
+            if kind == TIMER and not self._awaited(event):
+                continue  # its wait is over, and so it moves no clock
             self.now = event[0]
             self.events += 1
-            kind = event[2]
             if kind == MESSAGE:
                 self._deliver(event)
-            elif kind == ANSWER:
-                node = self.nodes.get(event[3])
-                if node is not None:
+                continue
+            node = self.nodes.get(event[3])
+            if node is not None:
+                if kind == ANSWER:
                     node.answer(event[4], event[5], event[6])
-                    self._rest(node)
-            else:
-                node = self.nodes.get(event[3])
-                if node is not None:
+                else:
                     node.ring(event[4], event[5])
-                    self._rest(node)
+                self._rest(node)
         if self._problem is not None:
             raise self._problem
         if not heap:
             self._finish()
+
+    def _awaited(self, timer: Event) -> bool:
+        node = self.nodes.get(timer[3])
+        return node is not None and node.waits_for(timer[4], timer[5])
 
     def _deliver(self, event: Event) -> None:
         _, _, _, to, sender, message, beyond, ticket = event
@@ -218,6 +222,8 @@ class Simulator:
             case Note():
                 self.recorder.reported(self.now, node.id, what.round, what.facts)
             case Refusal():
+                if self.trace is not None:
+                    self.trace(self.now, f"{node.id} refuses {what.message!r} from {what.sender}: {what.problem}")
                 self.recorder.refused(self.now, node.id, what)
 
     def finished(self, node: Node, result: Any, problem: BaseException | None) -> None:

@@ -58,7 +58,7 @@ async def one_round(me: NodeId, federation: Federation, state: RoundState) -> Ro
     state = await take_over(federation, plan, state)
     own: tuple[Update, ...] = ()
     if plan.trains:
-        alone = plan.send_to == me and not plan.collect_from  # its own aggregator: the trained model is the aggregate
+        alone = plan.keeps and plan.send_to == me and not plan.collect_from  # what it trained is the aggregate
         trained = await work(federation.train(me, state, whole=alone))
         await Note(state.round, trained.facts)
         state = replace(state, client=trained.client)
@@ -76,14 +76,14 @@ async def one_round(me: NodeId, federation: Federation, state: RoundState) -> Ro
 
 async def adopt(me: NodeId, federation: Federation, state: RoundState) -> RoundState:
     """Wait for a model of this round or a later one, from whoever holds it, and take the newest."""
-    view, schedule = state.view, federation.schedule
+    view = state.view
     got = await Gather(
         Model,
         state.round,
         FOREVER,
         federation.publishers(view) - {me},
         need=1,
-        deadline_seconds=schedule.deadline_seconds * 2,
+        deadline_seconds=federation.patience_seconds,
         accepts=lambda message: message.origin in federation.holders(message.round, view),
     )
     if not got:
@@ -99,10 +99,9 @@ async def adopt(me: NodeId, federation: Federation, state: RoundState) -> RoundS
 async def publish(me: NodeId, federation: Federation, plan: RoundPlan, state: RoundState) -> None:
     """A holder sends the model to those who take part, and its server state to its successor."""
     await post(me, federation, state.view, plan.publish_to, Model(state.round, me, state.model))
-    if plan.hand_over_to is not None and federation.hands_over:
-        to = (plan.hand_over_to,)
-        await post(me, federation, state.view, to, ServerState(state.round, me, state.server))
-        await post(me, federation, state.view, to, RuleState(state.round, me, state.rule))
+    if plan.hand_over_to and federation.hands_over:
+        await post(me, federation, state.view, plan.hand_over_to, ServerState(state.round, me, state.server))
+        await post(me, federation, state.view, plan.hand_over_to, RuleState(state.round, me, state.rule))
 
 
 async def take_over(federation: Federation, plan: RoundPlan, state: RoundState) -> RoundState:
