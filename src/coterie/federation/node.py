@@ -111,6 +111,8 @@ class Node:
                 return
             if 0 < before < ticket[0]:
                 self.repeat(sender)  # it was restarted and has lost what it had not kept
+            if not self.flows:
+                self._let_go()
         if beyond:
             further = tuple(node for node in beyond if node != self.id)
             if further:
@@ -315,18 +317,28 @@ class Node:
             self.mailbox.term = state.view.term
         go_on = self.driver.keep(self, state)
         if self.delivery is not None:
-            owed = self.delivery.owed()  # kept one checkpoint ago and nothing went there since: say so
+            self._tell(self.delivery.owed())  # kept one checkpoint ago, and nothing went there since
             self.delivery.kept()
-            for peer in owed:
-                link = self.delivery.link(peer)
-                self.driver.transmit(self, (peer,), Hello(0, self.id, attempt=self.incarnation), (), self.delivery.ticket(link, 0))
         return go_on
+
+    def _tell(self, peers: list[NodeId]) -> None:
+        """Acknowledge by a message that says nothing else."""
+        assert self.delivery is not None
+        for peer in peers:
+            ticket = self.delivery.ticket(self.delivery.link(peer), 0)
+            self.driver.transmit(self, (peer,), Hello(0, self.id, attempt=self.incarnation), (), ticket)
 
     def _depart(self, gone: dict[NodeId, int]) -> None:
         self.gone |= gone
         for wait in list(self.waits):
             if wait.depart(gone):
                 self._settle(wait)
+
+    def _let_go(self) -> None:
+        """A node that has finished needs nothing any more: whatever it has is acknowledged."""
+        if self.delivery is not None:
+            self.delivery.kept()
+            self._tell(self.delivery.owed())
 
     def _refuse(self, sender: NodeId, message: Message, problem: PeerError) -> None:
         self.driver.note(self, Refusal(sender, message, problem))
@@ -348,6 +360,7 @@ class Node:
         for child in [other for other in self.flows.values() if other.parent is flow]:
             self.cancel(child.number)
         if flow.parent is None:
+            self._let_go()
             self.driver.finished(self, result, problem)
         elif problem is not None:
             problem.add_note(f"in flow {flow.name} of node {self.id}")

@@ -8,7 +8,7 @@ import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
@@ -110,16 +110,16 @@ def write(path: Path, data: Any, handles: dict[int, Handle], to_numpy: Callable[
     partial.replace(path)
 
 
+def read_head(path: Path) -> Any:
+    """What a file says but for its vectors: {"data", "facts", "vectors"}. Raises ValueError for a damaged file."""
+    with path.open("rb") as file:
+        return _head(file, path)
+
+
 def read(path: Path, unpacker: Unpacker, from_numpy: Callable[[NDArray[np.float32]], Any]) -> Any:
     """The packed data of `path`; the handles of `unpacker` get their values. Raises ValueError for a damaged file."""
     with path.open("rb") as file:
-        start = file.read(len(MAGIC) + _LENGTH.size)
-        if len(start) != len(MAGIC) + _LENGTH.size or not start.startswith(MAGIC):
-            raise ValueError(f"{path} is no checkpoint")
-        (length,) = _LENGTH.unpack(start[len(MAGIC) :])
-        if length > path.stat().st_size:
-            raise ValueError(f"{path} is cut off")
-        head = msgspec.msgpack.decode(file.read(length), strict=False)
+        head = _head(file, path)
         for number, facts in head["facts"].items():
             unpacker.handle(int(number)).value = facts
         for number, count in head["vectors"]:
@@ -128,3 +128,13 @@ def read(path: Path, unpacker: Unpacker, from_numpy: Callable[[NDArray[np.float3
                 raise ValueError(f"{path} is cut off")
             unpacker.handle(number).value = from_numpy(vector)
     return head["data"]
+
+
+def _head(file: BinaryIO, path: Path) -> Any:
+    start = file.read(len(MAGIC) + _LENGTH.size)
+    if len(start) != len(MAGIC) + _LENGTH.size or not start.startswith(MAGIC):
+        raise ValueError(f"{path} is no checkpoint")
+    (length,) = _LENGTH.unpack(start[len(MAGIC) :])
+    if length > path.stat().st_size:
+        raise ValueError(f"{path} is cut off")
+    return msgspec.msgpack.decode(file.read(length), strict=False)

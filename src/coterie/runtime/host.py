@@ -98,8 +98,9 @@ class Host:
             if place != self._place:
                 link = self._links[place] = Link(address, lambda place=place: self._connected(place))  # type: ignore[misc]
                 self._background(link.keep_open())
-        for me in self.mine:
-            self._begin(me, start, build)
+        came_back = [self._begin(me, start, build) for me in self.mine]
+        if any(came_back):
+            self._connected(self._place)
         await self._ended.wait()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(linger_seconds):
@@ -116,7 +117,8 @@ class Host:
         self._jobs.shutdown()
         return self.outcome
 
-    def _begin(self, me: NodeId, start: Callable[[Node], None], build: Callable[[NodeId], journal.Build]) -> None:
+    def _begin(self, me: NodeId, start: Callable[[Node], None], build: Callable[[NodeId], journal.Build]) -> bool:
+        """Bring one node to life; whether it had a life before."""
         file = self._file(me)
         incarnation = self._next_incarnation(me)
         node = self.nodes[me] = Node(me, len(self.roster.host_of), self, incarnation=incarnation, durable=True)
@@ -124,8 +126,9 @@ class Host:
             unpacker = Unpacker()
             data = unpacker.unpack(read(file, unpacker, self.vectors.from_numpy))
             journal.load(node, data, build(me), again=True)
-        else:
-            start(node)
+            return True
+        start(node)
+        return False
 
     def _next_incarnation(self, me: NodeId) -> int:
         """One more than the last life's, on the disk before the first send, so that nobody takes the lives for one."""

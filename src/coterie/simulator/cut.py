@@ -17,7 +17,7 @@ from coterie.federation import journal
 from coterie.federation.flows.participate import participate
 from coterie.federation.flows.relay import relay
 from coterie.federation.node import Node
-from coterie.federation.saved import Packer, Unpacker, read, write
+from coterie.federation.saved import Packer, Unpacker, read, read_head, write
 from coterie.simulator.simulator import Simulator
 
 FLOWS: dict[str, Callable[..., Any]] = {"participate": participate, "relay": relay}
@@ -63,3 +63,8 @@ def load(simulator: Simulator, path: Path, from_numpy: Callable[[NDArray[np.floa
         simulator.nodes[me] = node
         journal.load(node, row, lambda name, state, me=me: (flows[name], (me, simulator.federation, state)), again=False)
     return saved["extra"]
+
+
+def extra(path: Path) -> Any:
+    """The `extra` data of a checkpoint, without making anything of the rest. Raises ValueError for a damaged file."""
+    return read_head(path)["data"]["extra"]

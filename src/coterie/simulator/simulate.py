@@ -49,22 +49,24 @@ class Simulation:
     """One setup being simulated into a folder."""
 
     def __init__(self, setup: Setup, folder: RunFolder, executor: Executor, progress: Progress, *, messages: bool) -> None:
-        from coterie.learning.values import from_numpy, to_numpy
+        import torch
+
+        from coterie.learning.executors import to_numpy
 
         self.setup, self.folder, self.progress = setup, folder, progress
         self.to_numpy: Callable[[Any], NDArray[np.float32]] = to_numpy
-        self._from_numpy = from_numpy
+        self._from_numpy = torch.from_numpy
         self.recorder = RunRecorder(folder, messages=messages, on_round=self._round_ended)
         least, most = WINDOW_JOBS
         window = min(most, max(least, WINDOW_BYTES // (4 * setup.initial.size)))
-        latency, bandwidth = setup.network_seconds
+        links = setup.scenario.network
         self.simulator = Simulator(
             setup.federation,
-            Handle(from_numpy(setup.initial)),
+            Handle(torch.from_numpy(setup.initial)),
             JobGraph(executor, window),
             budget=setup.budget(),
             recorder=self.recorder,
-            network=Network(latency, bandwidth),
+            network=Network(links.latency_seconds, links.bandwidth_bytes_per_second),
         )
         self._shown = time.monotonic()
 

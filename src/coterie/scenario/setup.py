@@ -1,0 +1,250 @@
+"""From a scenario to what runs: the task, the network, the federation and its budget. The same in every process."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache, partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coterie import topologies
+from coterie.aggregation.mixing import Mixing, of_node
+from coterie.algorithms.algorithm import Algorithm, first_model
+from coterie.algorithms.algorithm import build as build_algorithm
+from coterie.core import draws
+from coterie.core.errors import Fault
+from coterie.core.ids import NodeId
+from coterie.federation import check
+from coterie.federation.budget import Budget, Converged, Target
+from coterie.federation.federation import Federation
+from coterie.federation.messages import Model, ServerState, Update
+from coterie.federation.plans import Planner
+from coterie.federation.roles import RoleRule, Roles
+from coterie.federation.routes import UNREACHABLE
+from coterie.federation.schedule import FOREVER, Schedule
+from coterie.learning.network import Network
+from coterie.scenario.roles import ALL, roles_of
+from coterie.scenario.scenario import Scenario
+from coterie.scenario.until import falls
+from coterie.selection import Selection
+from coterie.tasks import task as tasks
+from coterie.tasks.ragged import Ragged
+from coterie.tasks.task import FederatedTask
+from coterie.topologies.graph import Graph
+
+if TYPE_CHECKING:
+    from coterie.learning.bench import Bench
+
+BACKWARD = 3
+"""A training step costs about three forward passes: forward, and backward by inputs and by weights."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A scenario made ready to run; the parts are made when they are first asked for."""
+
+    scenario: Scenario
+
+    @cached_property
+    def task(self) -> FederatedTask:
+        """The samples, dealt out to the nodes that ever train; raises ScenarioError."""
+        wanted = self.scenario
+        partition, data = wanted.partition, wanted.task
+        found = tasks.build(
+            dataset=data.dataset,
+            partition=partition,
+            nodes=(partition.pooled if partition is not None and partition.pooled else self._learners),
+            seed=wanted.seed,
+            test_fraction=data.test_fraction,
+            common_test_fraction=data.common_test_fraction,
+            minimum=partition.minimum if partition is not None else 2,
+            preprocess=data.preprocess,
+            folder=self.scenario.folder,
+        )
+        return found.pooled() if partition is not None and partition.pooled else found
+
+    @property
+    def _learners(self) -> int | None:
+        """How many nodes ever train; None where the data decide how many nodes there are."""
+        return None if self.scenario.nodes is None else len(self.trainers)
+
+    @cached_property
+    def nodes(self) -> int:
+        """How many nodes there are."""
+        return self.task.nodes if self.scenario.nodes is None else self.scenario.nodes
+
+    @cached_property
+    def roles(self) -> Roles:
+        """Who does what; in a centralized federation over a sparse graph, nodes on the way forward as well."""
+        wanted = self.scenario
+        roles = roles_of(wanted.roles, self.nodes, wanted.seed, coupled=self.coupled)
+        if self.coupled or not wanted.roles.proxy.nobody or wanted.roles.trainer.whole != ALL or self._all_neighbours:
+            return roles
+        return replace(roles, proxy=RoleRule(self._on_the_way(roles)))
+
+    @property
+    def _all_neighbours(self) -> bool:
+        return self.graph.edge_count == self.nodes * (self.nodes - 1) // 2
+
+    def _on_the_way(self, roles: Roles) -> NDArray[np.int64]:
+        """The nodes inside shortest paths to any possible aggregator."""
+        inner: set[int] = set()
+        for target in roles.aggregator.candidates.tolist():
+            hops = self.graph.paths_to(target).next_hop
+            inner.update(np.setdiff1d(hops, [target, UNREACHABLE]).tolist())
+            if len(inner) >= self.nodes - 1:
+                break
+        return np.array(sorted(inner), np.int64)
+
+    @property
+    def coupled(self) -> bool:
+        """Whether every node keeps a model of its own: the federation is decentralized, and everybody aggregates."""
+        return self.scenario.decentralized and self.scenario.roles.aggregator.whole == ALL
+
+    @property
+    def trainers(self) -> NDArray[np.int64]:
+        """The nodes that ever train, and so have samples."""
+        return self.roles.trainer.candidates
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Who can talk to whom, a public draw."""
+        wanted = self.scenario
+        return topologies.make(wanted.topology.name, wanted.topology.params, self.nodes, wanted.seed, wanted.folder)
+
+    @cached_property
+    def shards(self) -> FederatedTask:
+        """The task with an empty shard for each node that never trains."""
+        if len(self.trainers) == self.nodes:
+            return self.task
+        return replace(self.task, train=self._spread(self.task.train), test=self._spread(self.task.test), names=())
+
+    def _spread(self, parts: Ragged) -> Ragged:
+        sizes = np.zeros(self.nodes, np.int64)
+        sizes[self.trainers] = parts.sizes
+        return Ragged(parts.indices, np.concatenate([[0], np.cumsum(sizes)]))
+
+    @cached_property
+    def network(self) -> Network:
+        """The model's shape."""
+        task = self.task
+        return Network.of(self.scenario.task.model, task.features, task.outputs, vocabulary=task.vocabulary, folder=self.scenario.folder)
+
+    @cached_property
+    def algorithm(self) -> Algorithm:
+        """What clients and servers compute."""
+        return build_algorithm(self.scenario.algorithm)
+
+    @cached_property
+    def initial(self) -> NDArray[np.float32]:
+        """The first published vector, a public draw."""
+        return first_model(self.network.initial(self.scenario.seed), self.algorithm)
+
+    @cached_property
+    def federation(self) -> Federation:
+        """The plans, the schedule, and what jobs cost."""
+        wanted, task, size = self.scenario, self.shards, self.network.layout.size
+        passes = BACKWARD * self.network.flops * self._trained_samples
+        deadline = wanted.schedule.deadline_seconds
+        return Federation(
+            nodes=self.nodes,
+            planner=self.planner,
+            samples=task.train.sizes,
+            tests=task.test.sizes,
+            mixing=self._mixing,
+            training_seconds=passes / wanted.device.flops_per_second,
+            sizes={
+                Update: size * len(self.algorithm.update),
+                Model: size * (1 + len(self.algorithm.broadcast)),
+                ServerState: size * len(self.algorithm.server_state),
+            },
+            schedule=Schedule(deadline_seconds=FOREVER if deadline is None else deadline),
+            evaluate_every=wanted.evaluation.every,
+            everyone=wanted.everyone,
+            hands_over=bool(self.algorithm.server_state),
+        )
+
+    @cached_property
+    def planner(self) -> Planner:
+        """Who does what, round by round."""
+        chosen = self.scenario.participation
+        selection = Selection(chosen.name, chosen.entry.thing, chosen.params)
+        return Planner(self.graph, self.roles, selection, self.scenario.seed)
+
+    @property
+    def _trained_samples(self) -> NDArray[np.int64]:
+        """Samples that each node trains on in a round, repeats counted, shape (nodes,)."""
+        training, sizes = self.scenario.training, self.shards.train.sizes
+        if training.steps is None:
+            return sizes * (training.epochs or 1)
+        return np.minimum(sizes, training.batch_size or sizes.max(initial=1)) * training.steps
+
+    @cached_property
+    def _mixing_rule(self) -> Mixing:
+        chosen = self.scenario.aggregation.mixing
+        return partial(chosen.entry.thing, **chosen.params)
+
+    def _mixing(self, me: NodeId, others: tuple[NodeId, ...], samples: Mapping[NodeId, int]) -> tuple[float, ...]:
+        return self._mixing_weights(me, others, tuple(samples[node] for node in (me, *others)))
+
+    @cached_property
+    def _mixing_weights(self):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a cache of the nested function
+        degrees = self.graph.degrees()
+
+        @lru_cache(maxsize=65536)
+        def weights(me: int, others: tuple[int, ...], samples: tuple[int, ...]) -> tuple[float, ...]:
+            sizes = np.zeros(self.nodes, np.int64)
+            sizes[[me, *others]] = samples
+            return of_node(self._mixing_rule, me, np.array(others, np.int64), degrees, sizes)
+
+        return weights
+
+    def budget(self) -> Budget:
+        """When the run is over; fresh for each run."""
+        until, metric = self.scenario.until, self.task.metric
+        target, converged = until.target, until.converged
+        named = None if target is None else target.metric or metric
+        return Budget(
+            until.rounds,
+            None if target is None or named is None else Target(named, target.value, falls(named)),
+            None if converged is None else Converged(converged.metric, converged.patience, converged.tolerance, falls(converged.metric)),
+        )
+
+    @property
+    def raw_bytes(self) -> int:
+        """Bytes of samples that leave the node they belong to: none, unless everything is brought together."""
+        partition = self.scenario.partition
+        return self.task.dataset_bytes if partition is not None and partition.pooled else 0
+
+    def faults(self) -> list[Fault]:
+        """What is wrong between roles, topology and algorithm; needs no data where the number of nodes is given."""
+        return check.faults(
+            self.planner,
+            self.scenario.until.rounds,
+            everyone=self.scenario.everyone,
+            isolated=self.scenario.topology.name == "isolated",
+        )
+
+    def bench(self) -> "Bench":
+        """What jobs are run with; one in each process."""
+        from coterie.aggregation import build as build_rule
+        from coterie.learning.bench import Bench
+        from coterie.learning.settings import Training
+
+        wanted = self.scenario
+        training = {name: getattr(wanted.training, name) for name in Training.__dataclass_fields__}
+        if training["epochs"] is None:
+            del training["epochs"]
+        return Bench(
+            task=self.shards,
+            network=self.network,
+            training=Training(**training),
+            algorithm=self.algorithm,
+            rule=build_rule(wanted.aggregation.name, **wanted.aggregation.params),
+            secret=partial(draws.derived_secret, wanted.seed),
+            device=wanted.training.device,
+            engine="exact",
+            rounds=wanted.until.rounds,
+            folder=self.scenario.folder,
+        )

@@ -1,0 +1,157 @@
+"""A scenario run in the simulator: the federation, then its baselines, into one folder with a report."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coterie.core.errors import ScenarioError
+from coterie.core.jobs import Executor
+from coterie.reporting.progress import Progress
+from coterie.reporting.run_folder import REPORT, SCENARIO, RunFolder
+from coterie.reporting.summary import Outcome, Summary
+from coterie.scenario.baselines import baselines
+from coterie.scenario.check import check
+from coterie.scenario.reading import load
+from coterie.scenario.scenario import Scenario
+from coterie.scenario.setup import Setup
+from coterie.simulator import cut
+from coterie.simulator.describe import facts_of, with_traffic
+from coterie.simulator.simulate import CHECKPOINT, Finished, Simulation
+
+if TYPE_CHECKING:
+    from torch import nn
+
+LARGE_MODEL = 50_000
+"""Numbers from which a training job outweighs what a pool of processes costs, unless told otherwise (`executor: auto`)."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: what is in its folder."""
+
+    folder: RunFolder
+
+    @property
+    def summary(self) -> Summary:
+        """The outcome, as in `summary.json`."""
+        return self.folder.summary
+
+    @property
+    def report(self) -> Path:
+        """The page to look at."""
+        return self.folder.path / REPORT
+
+    @cached_property
+    def setup(self) -> Setup:
+        """The scenario made ready, as it was run."""
+        return Setup(load(self.folder.path / SCENARIO))
+
+    def model(self, node: int | None = None) -> "nn.Module":
+        """The final model as a torch module: that of `node`; without one, where nodes have models of their own, their average."""
+        return self.setup.network.module(self.folder.models().vector(node)).eval()
+
+
+def run(
+    scenario: Scenario, *, out: Path | str | None = None, root: Path | str = "runs", quiet: bool = True, progress: Progress | None = None
+) -> Run:
+    """Run `scenario` and its baselines; raises ScenarioError before anything starts if it cannot be run.
+
+    out: the folder to write; by default the first free `root/<name>-<n>`. quiet: show no progress (on standard error).
+    """
+    setup = checked(scenario)
+    folder = RunFolder.create(scenario.yaml(), name=scenario.name, path=None if out is None else Path(out), root=Path(root))
+    return _run(setup, folder, progress or Progress(quiet=quiet))
+
+
+def resume(path: Path | str, *, quiet: bool = True, progress: Progress | None = None) -> Run:
+    """Go on with a run that was killed; its digest is that of one that was not. A finished run is given as it is."""
+    path = Path(path)
+    if RunFolder.open(path).finished:
+        return Run(RunFolder.open(path))
+    setup = checked(load(path / SCENARIO))
+    return _run(setup, RunFolder.resume(path, _positions(path)), progress or Progress(quiet=quiet))
+
+
+def checked(scenario: Scenario) -> Setup:
+    """The scenario made ready, with everything about it checked; raises ScenarioError with all faults."""
+    faults = check(scenario)
+    if not faults:
+        setup = Setup(scenario)
+        faults = setup.faults()
+        if not faults:
+            return setup
+    raise ScenarioError(*faults)
+
+
+def _positions(path: Path) -> dict[str, int] | None:
+    """How far the rows of a folder are to be kept: up to its checkpoint, if it has one."""
+    file = path / CHECKPOINT
+    if not file.exists():
+        return None
+    positions: dict[str, int] = cut.extra(file)["positions"]
+    return positions
+
+
+def _run(setup: Setup, folder: RunFolder, progress: Progress) -> Run:
+    scenario = setup.scenario
+    with folder, folder.logging(), progress:
+        folder.write_facts(facts_of(setup))
+        main = _simulated(setup, folder, progress, scenario.name)
+        compared: dict[str, Outcome] = {}
+        for name, derived in baselines(scenario).items():
+            compared[name] = _baseline(folder, name, Setup(derived), progress)
+        fields = {name: getattr(main.outcome, name) for name in main.outcome.__struct_fields__}
+        whole = {"name": scenario.name, "seed": scenario.seed, "ended_by": main.ended_by, "baselines": compared}
+        _finish(folder, setup, main, Summary(**fields, **whole, dataset_bytes=setup.task.dataset_bytes))
+        from coterie.reporting.report.page import write_report
+
+        write_report(folder)
+    return Run(RunFolder.open(folder.path))
+
+
+def _baseline(parent: RunFolder, name: str, setup: Setup, progress: Progress) -> Outcome:
+    """One baseline in a folder of its own; what an earlier, killed process has finished is taken as it is."""
+    path = parent.path / "baselines" / name
+    if (path / "summary.json").exists():
+        summary = RunFolder.open(path).summary
+        return Outcome(**{field: getattr(summary, field) for field in Outcome.__struct_fields__})
+    with parent.baseline(name, setup.scenario.yaml(), _positions(path)) as folder:
+        folder.write_facts(facts_of(setup))
+        finished = _simulated(setup, folder, progress, name)
+        fields = {field: getattr(finished.outcome, field) for field in Outcome.__struct_fields__}
+        summary = Summary(**fields, name=name, seed=setup.scenario.seed, ended_by=finished.ended_by, dataset_bytes=setup.task.dataset_bytes)
+        _finish(folder, setup, finished, summary)
+    return finished.outcome
+
+
+def _simulated(setup: Setup, folder: RunFolder, progress: Progress, name: str) -> Finished:
+    executor = _executor(setup)
+    try:
+        simulation = Simulation(setup, folder, executor, progress, messages=setup.scenario.events == "messages")
+        finished = simulation.run(name)
+        simulation.save(folder.path / CHECKPOINT)  # so that a process killed in a baseline does not begin again
+        folder.write_facts(with_traffic(folder.facts, dict(simulation.recorder.edge_bytes)))
+    finally:
+        executor.close()
+    return finished
+
+
+def _executor(setup: Setup) -> Executor:
+    """The executor that the scenario asks for; `auto` takes processes where a model is large and several train at a time."""
+    from coterie.learning import executors
+
+    wanted = setup.scenario.executor
+    name = wanted.name
+    if name == "auto":
+        several = len(setup.planner.table(0).trainers) > 1 and setup.scenario.training.device == "cpu"
+        name = "processes" if several and setup.network.layout.size >= LARGE_MODEL else "inline"
+    make: Callable[[], Any] = setup.bench
+    return executors.build(name, make, wanted.workers)
+
+
+def _finish(folder: RunFolder, setup: Setup, finished: Finished, summary: Summary) -> None:
+    folder.write_models(setup.network.layout, finished.vectors, len(finished.vectors) if finished.per_node else None)
+    folder.write_summary(summary)
+    (folder.path / CHECKPOINT).unlink(missing_ok=True)

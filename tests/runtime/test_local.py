@@ -1,0 +1,74 @@
+"""Real processes over loopback give what the simulator gives, also when one of them is killed and comes back."""
+
+import time
+
+import numpy as np
+import pytest
+
+import toy
+from coterie.federation.roles import Roles
+from coterie.runtime.host import Vectors
+from coterie.runtime.local import LocalFederation, LocalProcesses, RunFailed
+
+ROUNDS = 12
+PROXIES = Roles(toy.rule([0, 1]), toy.rule([3, 5]), toy.rule([2, 4]))
+LINE = {"pairs": [[0, 2], [1, 2], [2, 3], [2, 5], [3, 4], [4, 5]]}
+SHAPES = {
+    "star": toy.federation(6, "star"),
+    "rotating": toy.federation(6, "full", "semi-decentralized", hands_over=True),
+    "ring": toy.federation(6, "ring", "decentralized"),
+    "proxies": toy.federation(6, "edges", topology_params=LINE, roles=PROXIES),
+}
+
+
+class Slow(toy.ToyExecutor):
+    """Takes a few milliseconds a job, so that there is time to kill somebody."""
+
+    def run(self, jobs):
+        time.sleep(0.004)
+        super().run(jobs)
+
+
+class Broken(toy.ToyExecutor):
+    def run(self, jobs):
+        raise OSError("the disk is full")
+
+
+def local(shape, executor=toy.ToyExecutor):
+    vectors = Vectors(np.asarray, np.array)
+    return LocalFederation(shape, np.zeros(toy.NUMBERS, np.float32), ROUNDS, executor, vectors)
+
+
+def simulated(shape):
+    run = toy.simulator(shape, ROUNDS)
+    run.start()
+    run.run()
+    return {node: (round, value) for node, (round, value) in enumerate(toy.results(run))}
+
+
+def first_numbers(results):
+    return {node: (result.rounds, float(result.vector[0])) for node, result in results.items()}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_processes_and_simulator_agree(name):
+    with LocalProcesses(local(SHAPES[name]), 3) as processes:
+        assert first_numbers(processes.results(30)) == simulated(SHAPES[name])
+
+
+@pytest.mark.parametrize("victim", [0, 1, 2])
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_killed_process_comes_back_and_nothing_is_lost(name, victim, tmp_path):
+    with LocalProcesses(local(SHAPES[name], Slow), 3, tmp_path) as processes:
+        kept = tmp_path / f"node-{2 * victim}.checkpoint"
+        while not kept.exists():
+            time.sleep(0.01)
+        time.sleep(0.1)
+        processes.kill(victim)
+        processes.restart(victim)
+        assert first_numbers(processes.results(30)) == simulated(SHAPES[name])
+
+
+def test_a_failed_job_is_told_with_its_node_and_traceback():
+    with LocalProcesses(local(SHAPES["star"], Broken), 2) as processes, pytest.raises(RunFailed, match=r"(?s)node \d failed.*the disk is full"):
+        processes.results(30)
