@@ -1,0 +1,216 @@
+"""Several runs over each other: their curves, their outcomes, and the settings in which they differ.
+
+Runs that differ only in their seed are one group: mean ± standard deviation over its seeds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Group as Stack
+from rich.table import Table
+from rich.text import Text
+
+from coterie.core.errors import Fault, ScenarioError
+from coterie.reporting.measures import measure
+from coterie.reporting.report.content import curves, described, outcome
+from coterie.reporting.report.curves import short
+from coterie.reporting.report.page import render
+from coterie.reporting.run_folder import RunFolder, replace_file
+from coterie.reporting.settings import differing, settings, written
+from coterie.reporting.summary import Estimate, Summary
+from coterie.reporting.tables import estimated, plain_table
+from coterie.reporting.units import data_size, duration, number
+
+MOST_SETTINGS_IN_A_LABEL = 2
+PER_RUN = ("seed", "name")
+"""Settings that name a run rather than say how it goes."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs with the same settings but for the seed. `settings`: dotted path → value, without `seed` and `name`."""
+
+    label: str
+    folders: tuple[RunFolder, ...]
+    summaries: tuple[Summary, ...]
+    settings: dict[str, Any]
+
+    def estimate(self, figure: str) -> Estimate | None:
+        """Over its seeds: `score`, `worst_decile`, `own`, `loss`, `rounds`, `bytes_sent` or `virtual_seconds`."""
+        return Estimate.of(_figure(summary, figure) for summary in self.summaries)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all its runs came to their end."""
+        return all(folder.finished for folder in self.folders)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Groups in the order given; `differing`: dotted path → its value in each group (None where absent)."""
+
+    groups: tuple[Group, ...]
+    differing: dict[str, tuple[Any, ...]]
+
+    @property
+    def metric(self) -> str:
+        """The main metric of the first run."""
+        return self.groups[0].summaries[0].metric
+
+
+def compare(paths: Sequence[Path]) -> Comparison:
+    """Reads the run folders at `paths`, finished or not, two at least; raises ScenarioError with every fault found."""
+    folders: list[RunFolder] = []
+    faults: list[Fault] = []
+    for path in dict.fromkeys(path.resolve() for path in paths):
+        try:
+            folders.append(RunFolder.open(path))
+        except ScenarioError as error:
+            faults += error.faults
+    if not faults and len(folders) < 2:
+        faults += ScenarioError.at("", "there is nothing to compare with", "name two run folders or more").faults
+    if faults:
+        raise ScenarioError(*faults)
+    together: dict[str, list[tuple[RunFolder, Summary, dict[str, Any]]]] = {}
+    for folder in folders:
+        every = settings(folder.scenario, str(folder.path / "scenario.yaml"))
+        own = {path: value for path, value in every.items() if path not in PER_RUN}
+        key = repr(sorted((path, written(value)) for path, value in own.items()))
+        together.setdefault(key, []).append((folder, outcome(folder), own | {"name": every.get("name", folder.path.name)}))
+    runs = list(together.values())
+    names = [str(members[0][2].pop("name")) for members in runs]
+    apart = differing([members[0][2] for members in runs])
+    groups = [
+        Group(label, tuple(folder for folder, *_ in members), tuple(summary for _, summary, _ in members), members[0][2])
+        for label, members in zip(_labels(names, apart, runs), runs, strict=True)
+    ]
+    return Comparison(tuple(groups), apart)
+
+
+def _labels(names: list[str], apart: dict[str, tuple[Any, ...]], runs: list[Any]) -> list[str]:
+    """The names of the scenarios where they tell the groups apart, else what differs, else the folders."""
+    if len(set(names)) == len(names):
+        return names
+    if 0 < len(apart) <= MOST_SETTINGS_IN_A_LABEL:
+        ends = [path.rpartition(".")[2] for path in apart]
+        shown = ends if len(set(ends)) == len(ends) else list(apart)
+        return [
+            ", ".join(f"{name} {written(values[at])}" for name, values in zip(shown, apart.values(), strict=True))
+            for at in range(len(names))
+        ]
+    return [members[0][0].path.name for members in runs]
+
+
+def _figure(summary: Summary, figure: str) -> float | None:
+    spread = {"score": summary.score, "worst_decile": summary.score, "own": summary.spread(f"{summary.metric}_own")}
+    if figure in spread:
+        found = spread[figure]
+        return None if found is None else found.worst_decile if figure == "worst_decile" else found.mean
+    if figure == "loss":
+        loss = summary.loss or summary.loss_own
+        return loss.mean if loss else None
+    return float(getattr(summary, figure))
+
+
+FIGURES = ("score", "worst_decile", "own", "loss", "rounds", "bytes_sent", "virtual_seconds")
+
+
+def outcomes(comparison: Comparison) -> list[dict[str, str]]:
+    """A row a group, as written: its label, and each of FIGURES as mean ± standard deviation over seeds."""
+    rows = []
+    for group in comparison.groups:
+        metric = group.summaries[0].scored
+        found = {figure: group.estimate(figure) for figure in FIGURES}
+        row = {
+            figure: estimated(found[figure], "loss" if figure == "loss" else metric) for figure in ("score", "worst_decile", "own", "loss")
+        }
+        means = {figure: estimate.mean if estimate else None for figure, estimate in found.items()}
+        row |= {"rounds": number(means["rounds"]), "bytes_sent": data_size(means["bytes_sent"])}
+        seeds = (
+            f"{len(group.folders)} seeds"
+            if len(group.folders) > 1
+            else f"seed {group.summaries[0].seed}"
+            if group.finished
+            else "unfinished"
+        )
+        rows.append({"label": group.label, "seeds": seeds, "virtual_seconds": duration(means["virtual_seconds"]), **row})
+    return rows
+
+
+def comparison_tables(comparison: Comparison) -> Stack:
+    """For the terminal: the outcomes, a row a group; below, the settings that differ, a column a group."""
+    table = plain_table("Outcomes")
+    headings = ("", "run", "", measure(comparison.metric).label, "worst tenth", "loss", "rounds", "sent", "time")
+    for heading in headings:
+        table.add_column(Text(heading), justify="left" if heading in {"", "run"} else "right")
+    figures = ("score", "worst_decile", "loss", "rounds", "bytes_sent", "virtual_seconds")
+    for at, row in enumerate(outcomes(comparison), 1):
+        table.add_row(str(at), Text(row["label"]), row["seeds"], *(row[figure] for figure in figures))
+    return Stack(table, _settings_table(comparison))
+
+
+def _settings_table(comparison: Comparison) -> Table | Text:
+    if not comparison.differing:
+        return Text("The settings are the same.")
+    table = plain_table("Settings that differ")
+    table.add_column("")
+    for at in range(1, len(comparison.groups) + 1):
+        table.add_column(str(at))
+    for path, values in comparison.differing.items():
+        table.add_row(Text(path, style="dim"), *(Text(written(value)) for value in values))
+    return table
+
+
+def write_comparison(comparison: Comparison, path: Path) -> Path:
+    """Writes the page to look at (one self-contained file) to `path`, and returns it."""
+    runs = [_drawn(at, group, banded=len(comparison.groups) <= 4) for at, group in enumerate(comparison.groups)]
+    metrics = sorted({metric for run in runs for metric in run["curves"]})
+    data = {"metric": comparison.metric, "measures": described(metrics), "runs": runs}
+    page = render(
+        "compare.html.jinja",
+        ("compare.js",),
+        data,
+        rows=outcomes(comparison),
+        label=measure(comparison.metric).label,
+        differing=[(path, [written(value) for value in values]) for path, values in comparison.differing.items()],
+        several=any(len(group.folders) > 1 for group in comparison.groups),
+        data=data,
+    )
+    replace_file(path, page.encode())
+    return path
+
+
+def _drawn(at: int, group: Group, *, banded: bool) -> dict[str, Any]:
+    members = [curves(str(at), folder, summary, single_nodes=False) for folder, summary in zip(group.folders, group.summaries, strict=True)]
+    if len(members) == 1:
+        return members[0] | {"label": group.label, "band": banded}
+    shared = set.intersection(*(set(member["curves"]) for member in members))
+    over_seeds = {metric: _over_seeds([member["curves"][metric] for member in members]) for metric in shared}
+    return members[0] | {"label": group.label, "band": banded, "curves": over_seeds}
+
+
+def _over_seeds(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """The curves of several seeds as one: mean of their medians over nodes and one standard deviation around it.
+
+    Only over rounds that every one of them has.
+    """
+    rounds = sorted(set.intersection(*(set(curve["round"]) for curve in found)))
+    at = [[curve["round"].index(round) for round in rounds] for curve in found]
+
+    def column(name: str) -> Any:
+        return np.array([[curve[name][i] for i in picked] for curve, picked in zip(found, at, strict=True)], dtype=np.float64)
+
+    middle = column("middle")
+    mean, deviation = middle.mean(axis=0), middle.std(axis=0, ddof=1)
+    return {
+        "round": rounds,
+        "nodes": [found[0]["nodes"][i] for i in at[0]],
+        "middle": short(mean),
+        "low": short(mean - deviation),
+        "high": short(mean + deviation),
+        "seconds": short(column("seconds").mean(axis=0), 6),
+        "bytes": short(column("bytes").mean(axis=0), 6),
+    }
