@@ -72,3 +72,12 @@ def test_a_killed_process_comes_back_and_nothing_is_lost(name, victim, tmp_path)
 def test_a_failed_job_is_told_with_its_node_and_traceback():
     with LocalProcesses(local(SHAPES["star"], Broken), 2) as processes, pytest.raises(RunFailed, match=r"(?s)node \d failed.*the disk is full"):
         processes.results(30)
+
+
+def test_a_bug_in_the_driver_is_told_and_does_not_hang(monkeypatch):
+    def broken(frame):
+        raise ZeroDivisionError("a bug of our own")
+
+    monkeypatch.setattr("coterie.runtime.host.Host._arrived", lambda self, frame: broken(frame))
+    with LocalProcesses(local(SHAPES["star"]), 2) as processes, pytest.raises(RunFailed, match="a bug of our own"):
+        processes.results(30)

@@ -61,18 +61,17 @@ class Federation:
         """How messages of round `number` travel."""
         return self.planner.table(number, view).routes
 
-    def holders(self, number: int, view: View) -> frozenset[NodeId]:
-        """Who publishes the model of round `number`."""
-        return frozenset(NodeId(node) for node in self.planner.holders(number, view).tolist())
+    def holds(self, node: NodeId, number: int, view: View) -> bool:
+        """Whether `node` publishes the model of round `number`."""
+        return self.planner.holds(node, number, view)
 
-    def publishers(self, view: View) -> frozenset[NodeId]:
-        """Who may ever publish a model."""
-        candidates = self.planner.roles.aggregator.candidates.tolist()
-        return frozenset(NodeId(node) for node in candidates) - frozenset(view.absent)
+    def publishers(self, me: NodeId, view: View) -> frozenset[NodeId]:
+        """Who, apart from `me`, may ever publish a model."""
+        return self.planner.publishers(view) - {me}
 
     def initially(self, me: NodeId, model: Handle) -> RoundState:
         """The state a node starts from; `model` is the initial vector, a public draw."""
-        return RoundState(0, model, held=me in self.holders(0, View()))
+        return RoundState(0, model, held=self.holds(me, 0, View()))
 
     def relays(self, me: NodeId) -> bool:
         """Whether `me` may ever be a proxy."""

@@ -22,7 +22,7 @@ class Mailbox:
 
     def __init__(self, nodes: int) -> None:
         self.nodes = nodes
-        self.floor = 0
+        self.floor: float = 0
         self.term = 0
         self._waiting: dict[type[Message], list[Message]] = {}
         self._seen: dict[int, set[tuple[int, int, int, int, int]]] = {}
@@ -64,7 +64,7 @@ class Mailbox:
             gone = {id(message) for message in messages}
             self._waiting[kind] = [message for message in self._waiting[kind] if id(message) not in gone]
 
-    def raise_floor(self, floor: int) -> None:
+    def raise_floor(self, floor: float) -> None:
         """From now on rounds below `floor` are stale; what waits of them is dropped."""
         if floor <= self.floor:
             return
@@ -88,7 +88,7 @@ class Mailbox:
         """The identities that count as seen, sorted."""
         return sorted(identity for identities in self._seen.values() for identity in identities)
 
-    def restore(self, floor: int, term: int, waiting: Iterable[Message], seen: Iterable[tuple[int, int, int, int, int]]) -> None:
+    def restore(self, floor: float, term: int, waiting: Iterable[Message], seen: Iterable[tuple[int, int, int, int, int]]) -> None:
         """Become what `floor`, `term`, `waiting()` and `seen()` said."""
         self.floor, self.term = floor, term
         for message in waiting:

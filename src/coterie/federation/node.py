@@ -83,9 +83,18 @@ class Node:
     """One participant: its flows, its mailbox, its outbox (when `durable`) and whom it holds to be absent."""
 
     def __init__(
-        self, me: NodeId, nodes: int, driver: Driver, *, incarnation: int = 0, durable: bool = False, journal: bool = True
+        self,
+        me: NodeId,
+        nodes: int,
+        driver: Driver,
+        *,
+        incarnation: int = 0,
+        durable: bool = False,
+        journal: bool = True,
+        staleness_rounds: float = 0,
     ) -> None:
         self.id, self.driver, self.incarnation, self.journal = me, driver, incarnation, journal
+        self.staleness_rounds = staleness_rounds
         self.mailbox = Mailbox(nodes)
         self.delivery = Delivery(incarnation) if durable else None
         self.gone: dict[NodeId, int] = {}
@@ -313,7 +322,7 @@ class Node:
             flow.answers = []
         flow.state = state
         if isinstance(state, RoundState):
-            self.mailbox.raise_floor(state.round)
+            self.mailbox.raise_floor(state.round - self.staleness_rounds)
             self.mailbox.term = state.view.term
         go_on = self.driver.keep(self, state)
         if self.delivery is not None:

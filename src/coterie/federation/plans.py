@@ -8,7 +8,7 @@ aggregator, so that the exchange between neighbours is all that travels.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -190,6 +190,16 @@ class Planner:
         if self.roles.coupled:
             return self.roles.aggregator.at(number, self.seed, "aggregator", view.absent)
         return self.table(max(number - 1, 0), view).aggregators
+
+    def holds(self, node: NodeId, number: int, view: View = View()) -> bool:  # noqa: B008 - frozen
+        """Whether `node` has the model of round `number` without having to be sent it."""
+        return _index(self.holders(number, view), node) >= 0
+
+    @lru_cache(maxsize=8)  # noqa: B019 - a planner lives as long as its run
+    def publishers(self, view: View = View()) -> frozenset[NodeId]:  # noqa: B008 - frozen
+        """Who may ever publish a model."""
+        candidates = self.roles.aggregator.candidates.tolist()
+        return frozenset(NodeId(node) for node in candidates) - frozenset(view.absent)
 
     def plan(self, me: NodeId, number: int, view: View = View()) -> RoundPlan:  # noqa: B008 - frozen
         """The part of `me` in round `number`."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from coterie.core.ids import NodeId
 from coterie.core.jobs import Executor, Handle, Job
 from coterie.federation import journal
-from coterie.federation.codec import Frame, decode, encode
+from coterie.federation.codec import HEADER, Frame, decode, encode
 from coterie.federation.delivery import Ticket
 from coterie.federation.effects import Note, Report
 from coterie.federation.messages import Goodbye, Hello, Message
@@ -59,7 +59,7 @@ class Outcome:
 class Host:
     """Runs `mine` among the nodes of a roster; see `federation.node.Driver` for what nodes ask of it.
 
-    go_on: whether a node at this state is to go on (the budget).
+    go_on: whether a node at this state is to go on (the budget). staleness_rounds: as in `Schedule`.
     folder: where checkpoints are kept; None keeps none, and nothing survives the process.
     on_facts: is told (node, round, facts) as they become known.
     """
@@ -72,11 +72,12 @@ class Host:
         vectors: Vectors,
         *,
         go_on: Callable[[Any], bool],
+        staleness_rounds: float = 0,
         folder: Path | None = None,
         on_facts: Callable[[NodeId, int, dict[str, Any]], None] = lambda *_: None,
     ) -> None:
         self.roster, self.mine, self.executor, self.vectors = roster, tuple(mine), executor, vectors
-        self.folder, self._go_on, self._on_facts = folder, go_on, on_facts
+        self.folder, self._go_on, self._on_facts, self._staleness_rounds = folder, go_on, on_facts, staleness_rounds
         self.nodes: dict[NodeId, Node] = {}
         self.outcome = Outcome()
         self._place = roster.host_of[self.mine[0]]
@@ -93,6 +94,7 @@ class Host:
         start: begins a node that has no checkpoint. build: makes the flows of one that has.
         """
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(lambda _, context: self._broke(context.get("exception") or RuntimeError(context["message"])))
         server = await asyncio.start_server(self._accept, sock=listener, limit=1 << 20)
         for place, address in enumerate(self.roster.addresses):
             if place != self._place:
@@ -121,7 +123,8 @@ class Host:
         """Bring one node to life; whether it had a life before."""
         file = self._file(me)
         incarnation = self._next_incarnation(me)
-        node = self.nodes[me] = Node(me, len(self.roster.host_of), self, incarnation=incarnation, durable=True)
+        count, staleness = len(self.roster.host_of), self._staleness_rounds
+        node = self.nodes[me] = Node(me, count, self, incarnation=incarnation, durable=True, staleness_rounds=staleness)
         if file is not None and file.exists():
             unpacker = Unpacker()
             data = unpacker.unpack(read(file, unpacker, self.vectors.from_numpy))
@@ -166,6 +169,8 @@ class Host:
             await read_frames(reader, self.roster.largest, self._arrived)
         except asyncio.CancelledError:
             pass
+        except Exception as problem:  # noqa: BLE001 - nobody awaits this task
+            self._broke(problem)
         finally:
             self._tasks.discard(task)
             writer.close()
@@ -206,8 +211,6 @@ class Host:
                 self._links[place].send(header, body)
 
     def _loop_back(self, header: bytes, body: memoryview) -> None:
-        from coterie.federation.codec import HEADER
-
         self._arrived(decode(header[: HEADER.size], header[HEADER.size :], bytes(body), largest=self.roster.largest))
 
     def submit(self, node: Node, flow: int, token: int, job: Job[Any]) -> None:
@@ -258,6 +261,12 @@ class Host:
                 self._on_facts(node.id, what.round, what.facts.value)
             case Refusal():
                 self.outcome.refusals.append(what)
+
+    def _broke(self, problem: BaseException) -> None:
+        """A bug of our own in the driver or the protocol: nothing that runs here can be trusted to go on."""
+        for node in self._all_nodes:
+            if node.id not in self.outcome.results:
+                self.finished(node, None, problem)
 
     def finished(self, node: Node, result: Any, problem: BaseException | None) -> None:
         """One node less to wait for."""

@@ -19,17 +19,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from coterie.core.errors import ScenarioError
 from coterie.core.ids import NodeId
 from coterie.core.jobs import Executor, Handle
 from coterie.federation import journal
+from coterie.federation.effects import Flow
 from coterie.federation.federation import Federation
 from coterie.federation.flows.participate import participate
 from coterie.federation.flows.relay import relay
 from coterie.federation.node import Node
 from coterie.federation.state import RoundState
 from coterie.runtime.host import Host, Outcome, Roster, Vectors
+from coterie.scenario.setup import Setup
 
-FLOWS: dict[str, Callable[..., Any]] = {"participate": participate, "relay": relay}
 PATIENCE_SECONDS, LINGER_SECONDS = 600.0, 5.0
 
 
@@ -42,7 +44,7 @@ class LocalFederation:
     """What every process needs.
 
     initial: the first published vector. rounds: how many. executor: makes what runs jobs, in the process that uses it.
-    run: sets this run's messages apart.
+    run: sets this run's messages apart. flow: what every node does.
     """
 
     federation: Federation
@@ -51,6 +53,26 @@ class LocalFederation:
     executor: Callable[[], Executor]
     vectors: Vectors
     run: int = 1
+    flow: Callable[..., Flow[RoundState]] = participate
+
+    @classmethod
+    def of(cls, setup: Setup) -> "LocalFederation":
+        """The federation of a scenario; raises ScenarioError for a budget that needs somebody who sees all nodes."""
+        import torch
+
+        from coterie.learning import executors
+
+        until = setup.scenario.until
+        if until.target is not None or until.converged is not None:
+            raise ScenarioError.at("until", "nobody sees all nodes' metrics in a federation of processes", "write until: {rounds: …}")
+        return cls(
+            setup.federation,
+            setup.initial,
+            until.rounds,
+            lambda: executors.build("inline", setup.bench),
+            Vectors(executors.to_numpy, torch.from_numpy),
+            int(setup.scenario.digest[:15], 16),
+        )
 
 
 @dataclass(frozen=True)
@@ -161,10 +183,11 @@ class LocalProcesses:
 
         def begin(node: Node) -> None:
             model = Handle(what.vectors.from_numpy(what.initial))
-            node.start(participate, node.id, federation, federation.initially(node.id, model))
+            node.start(what.flow, node.id, federation, federation.initially(node.id, model))
 
         def flows_of(me: NodeId) -> journal.Build:
-            return lambda name, state: (FLOWS[name], (me, federation, state))
+            flows: dict[str, Callable[..., Any]] = {what.flow.__name__: what.flow, "relay": relay}
+            return lambda name, state: (flows[name], (me, federation, state))
 
         host = Host(
             self.roster,
@@ -172,6 +195,7 @@ class LocalProcesses:
             executor,
             what.vectors,
             go_on=lambda state: not isinstance(state, RoundState) or state.round < what.rounds,
+            staleness_rounds=federation.schedule.staleness_rounds,
             folder=self.folder,
             on_facts=lambda me, round, found: facts.append((me, round, found)),
         )

@@ -53,16 +53,16 @@ class Setup:
         partition, data = wanted.partition, wanted.task
         found = tasks.build(
             dataset=data.dataset,
-            partition=partition,
-            nodes=(partition.pooled if partition is not None and partition.pooled else self._learners),
+            partition=partition.chosen,
+            nodes=partition.pooled or self._learners,
             seed=wanted.seed,
             test_fraction=data.test_fraction,
             common_test_fraction=data.common_test_fraction,
-            minimum=partition.minimum if partition is not None else 2,
+            minimum=partition.minimum,
             preprocess=data.preprocess,
             folder=self.scenario.folder,
         )
-        return found.pooled() if partition is not None and partition.pooled else found
+        return found.pooled() if partition.pooled else found
 
     @property
     def _learners(self) -> int | None:
@@ -145,7 +145,7 @@ class Setup:
     def federation(self) -> Federation:
         """The plans, the schedule, and what jobs cost."""
         wanted, task, size = self.scenario, self.shards, self.network.layout.size
-        passes = BACKWARD * self.network.flops * self._trained_samples
+        passes = BACKWARD * self.network.flops * self.trained_samples
         deadline = wanted.schedule.deadline_seconds
         return Federation(
             nodes=self.nodes,
@@ -161,7 +161,7 @@ class Setup:
             },
             schedule=Schedule(deadline_seconds=FOREVER if deadline is None else deadline),
             evaluate_every=wanted.evaluation.every,
-            everyone=wanted.everyone,
+            everyone=self.everyone,
             hands_over=bool(self.algorithm.server_state),
         )
 
@@ -173,7 +173,7 @@ class Setup:
         return Planner(self.graph, self.roles, selection, self.scenario.seed)
 
     @property
-    def _trained_samples(self) -> NDArray[np.int64]:
+    def trained_samples(self) -> NDArray[np.int64]:
         """Samples that each node trains on in a round, repeats counted, shape (nodes,)."""
         training, sizes = self.scenario.training, self.shards.train.sizes
         if training.steps is None:
@@ -212,17 +212,21 @@ class Setup:
         )
 
     @property
+    def everyone(self) -> bool:
+        """Whether every node gets the final model; among very many weak ones only those that are asked get any."""
+        return self.scenario.everyone
+
+    @property
     def raw_bytes(self) -> int:
         """Bytes of samples that leave the node they belong to: none, unless everything is brought together."""
-        partition = self.scenario.partition
-        return self.task.dataset_bytes if partition is not None and partition.pooled else 0
+        return self.task.dataset_bytes if self.scenario.partition.pooled else 0
 
     def faults(self) -> list[Fault]:
         """What is wrong between roles, topology and algorithm; needs no data where the number of nodes is given."""
         return check.faults(
             self.planner,
             self.scenario.until.rounds,
-            everyone=self.scenario.everyone,
+            everyone=self.everyone,
             isolated=self.scenario.topology.name == "isolated",
         )
 

@@ -16,7 +16,6 @@ from coterie.core.ids import NodeId
 from coterie.federation import journal
 from coterie.federation.flows.participate import participate
 from coterie.federation.flows.relay import relay
-from coterie.federation.node import Node
 from coterie.federation.saved import Packer, Unpacker, read, read_head, write
 from coterie.simulator.simulator import Simulator
 
@@ -59,7 +58,7 @@ def load(simulator: Simulator, path: Path, from_numpy: Callable[[NDArray[np.floa
     flows = FLOWS | {simulator.flow.__name__: simulator.flow}
     for row in data["nodes"]:
         me = NodeId(row["id"])
-        node = Node(me, simulator.federation.nodes, simulator)
+        node = simulator.new_node(me)
         simulator.nodes[me] = node
         journal.load(node, row, lambda name, state, me=me: (flows[name], (me, simulator.federation, state)), again=False)
     return saved["extra"]

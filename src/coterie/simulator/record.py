@@ -15,7 +15,7 @@ from coterie.reporting.run_folder import RunFolder
 
 EDGES_COUNTED = 200_000
 """Traffic is counted per edge up to so many edges."""
-NOT_METRICS = frozenset({"samples", "steps", "rejected"})
+NOT_METRICS = frozenset({"samples", "steps", "aggregated", "rejected"})
 
 
 class Tally:
@@ -99,7 +99,7 @@ class RunRecorder:
         tally = self._tallies.pop(round, None) or Tally()
         self.round = round + 1
         self.folder.append_round(
-            round=round,
+            round=round + 1,
             seconds=time,
             wall_seconds=self.wall_seconds,
             bytes=tally.bytes,

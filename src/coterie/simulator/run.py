@@ -11,7 +11,7 @@ from coterie.core.jobs import Executor
 from coterie.reporting.progress import Progress
 from coterie.reporting.run_folder import REPORT, SCENARIO, RunFolder
 from coterie.reporting.summary import Outcome, Summary
-from coterie.scenario.baselines import baselines
+from coterie.scenario.baselines import Course, derive
 from coterie.scenario.check import check
 from coterie.scenario.reading import load
 from coterie.scenario.scenario import Scenario
@@ -99,9 +99,8 @@ def _run(setup: Setup, folder: RunFolder, progress: Progress) -> Run:
     with folder, folder.logging(), progress:
         folder.write_facts(facts_of(setup))
         main = _simulated(setup, folder, progress, scenario.name)
-        compared: dict[str, Outcome] = {}
-        for name, derived in baselines(scenario).items():
-            compared[name] = _baseline(folder, name, Setup(derived), progress)
+        course = Course(setup.task.train.sizes, main.outcome.rounds, main.outcome.samples_trained)
+        compared = {name: _baseline(folder, name, Setup(derive(scenario, name, course)), progress) for name in scenario.baselines}
         fields = {name: getattr(main.outcome, name) for name in main.outcome.__struct_fields__}
         whole = {"name": scenario.name, "seed": scenario.seed, "ended_by": main.ended_by, "baselines": compared}
         _finish(folder, setup, main, Summary(**fields, **whole, dataset_bytes=setup.task.dataset_bytes))

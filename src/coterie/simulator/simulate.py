@@ -117,8 +117,8 @@ class Simulation:
 
     def _finished(self) -> Finished:
         simulator, recorder = self.simulator, self.recorder
-        nodes = simulator.federation.nodes if simulator.federation.everyone else len(simulator.federation.holders(0, simulator.result(0).view))
-        chosen = range(nodes) if simulator.federation.everyone else sorted(simulator.federation.holders(recorder.round, simulator.result(0).view))
+        federation = simulator.federation
+        chosen = range(federation.nodes) if federation.everyone else federation.planner.holders(recorder.round).tolist()
         handles = [simulator.result(node).model for node in chosen]
         size = self.setup.network.layout.size
         vectors = [self.to_numpy(handle.value)[:size] for handle in handles]
@@ -126,7 +126,7 @@ class Simulation:
         last = self.folder.metrics.final()
         outcome = Outcome(
             **spreads(last),
-            nodes=simulator.federation.nodes,
+            nodes=federation.nodes,
             rounds=recorder.round,
             bytes_sent=recorder.bytes_sent,
             bytes_received=recorder.bytes_sent,

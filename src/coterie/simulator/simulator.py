@@ -20,7 +20,7 @@ from coterie.federation.federation import Federation
 from coterie.federation.flows.participate import participate
 from coterie.federation.messages import Message
 from coterie.federation.node import Node, Refusal
-from coterie.federation.state import RoundState, View
+from coterie.federation.state import RoundState
 from coterie.simulator.network import Network
 from coterie.simulator.work import JobGraph
 
@@ -80,7 +80,7 @@ class Simulator:
 
     def start(self, begin: Iterable[NodeId] | None = None) -> None:
         """Begin: those who hold the initial model (or `begin`) act at once, the others when they are invited."""
-        for node in sorted(self.federation.holders(0, View())) if begin is None else begin:
+        for node in map(NodeId, self.federation.planner.holders(0).tolist()) if begin is None else begin:
             self._wake(node)
 
     def run(self, until: Callable[[], bool] | None = None) -> None:
@@ -128,9 +128,13 @@ class Simulator:
     def _wake(self, number: int) -> Node:
         me = NodeId(number)
         state = self.resting.pop(number, None) or self.federation.initially(me, self.initial)
-        node = self.nodes[number] = Node(me, self.federation.nodes, self)
+        node = self.nodes[number] = self.new_node(me)
         node.start(self.flow, me, self.federation, state)
         return node
+
+    def new_node(self, me: NodeId) -> Node:
+        """A node of this federation under this driver, without a flow yet."""
+        return Node(me, self.federation.nodes, self, staleness_rounds=self.federation.schedule.staleness_rounds)
 
     def _rest(self, node: Node) -> None:
         if node.resting and self.nodes.get(node.id) is node and node.root is not None:

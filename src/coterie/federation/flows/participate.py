@@ -60,7 +60,7 @@ async def one_round(me: NodeId, federation: Federation, state: RoundState) -> Ro
     if plan.trains:
         alone = plan.keeps and plan.send_to == me and not plan.collect_from  # what it trained is the aggregate
         trained = await work(federation.train(me, state, whole=alone))
-        await Note(state.round, trained.facts)
+        await Note(state.round + 1, trained.facts)
         state = replace(state, client=trained.client)
         if alone:
             return await exchange(me, federation, plan, replace(state, model=trained.update))
@@ -81,10 +81,10 @@ async def adopt(me: NodeId, federation: Federation, state: RoundState) -> RoundS
         Model,
         state.round,
         FOREVER,
-        federation.publishers(view) - {me},
+        federation.publishers(me, view),
         need=1,
         deadline_seconds=federation.patience_seconds,
-        accepts=lambda message: message.origin in federation.holders(message.round, view),
+        accepts=lambda message: federation.holds(message.origin, message.round, view),
     )
     if not got:
         raise NoModel(f"node {me} waited for the model of round {state.round}, but nobody who has it is left or answered in time")
@@ -92,7 +92,7 @@ async def adopt(me: NodeId, federation: Federation, state: RoundState) -> RoundS
     assert newest.payload is not None
     state = replace(state, round=newest.round, model=newest.payload, held=True)
     if state.round and federation.due(state.round):
-        await evaluated(me, federation, state, common=False)
+        await evaluated(me, federation, state)
     return state
 
 
@@ -131,7 +131,7 @@ async def aggregate(me: NodeId, federation: Federation, plan: RoundPlan, state: 
     updates = tuple(sorted((*got, *own), key=lambda update: update.origin))
     if updates:
         made = await work(federation.aggregate(me, state, updates))
-        await Note(state.round, made.facts)
+        await Note(state.round + 1, made.facts)
         state = replace(state, model=made.model, server=made.server, rule=made.rule)
     if plan.exchange_with:
         return replace(state, mixing=True)
@@ -156,7 +156,7 @@ async def exchange(me: NodeId, federation: Federation, plan: RoundPlan, state: R
         )
         if got:
             mixed = await work(federation.mix(me, state, got))
-            await Note(state.round, mixed.facts)
+            await Note(state.round + 1, mixed.facts)
             state = replace(state, model=mixed.model, rule=mixed.rule)
     return await next_round(me, federation, state)
 
@@ -169,9 +169,9 @@ async def next_round(me: NodeId, federation: Federation, state: RoundState) -> R
     return state
 
 
-async def evaluated(me: NodeId, federation: Federation, state: RoundState, *, common: bool = True) -> None:
-    """Report how good the model in hand is: on the common test set (for who made it), and on the node's own test part."""
-    if common:
+async def evaluated(me: NodeId, federation: Federation, state: RoundState) -> None:
+    """Report how good the model in hand is: for who made it, on the common test set; and on the node's own test part."""
+    if federation.holds(me, state.round, state.view):
         await Report(state.round, federation.evaluate(me, state.model, state.round, "common"))
     if federation.tests[me]:
         await Report(state.round, federation.evaluate(me, state.model, state.round, "own"))
