@@ -43,7 +43,7 @@ def encode(  # noqa: PLR0917 - the parts of a frame in wire order
     run: int, sender: NodeId, message: Message, beyond: tuple[NodeId, ...], ticket: Ticket, vector: NDArray[np.float32] | None
 ) -> tuple[bytes, memoryview]:
     """The header (with the nodes beyond) and the bytes of the vector, without copying it."""
-    body = memoryview(b"") if vector is None else memoryview(np.ascontiguousarray(vector, dtype="<f4")).cast("B")
+    body = memoryview(b"") if vector is None else np.ascontiguousarray(vector, dtype="<f4").data.cast("B")
     numbers = 0 if vector is None else vector.size + 1  # 0: no vector; an empty one counts as 1
     header = HEADER.pack(
         MAGIC, VERSION, message.code, run, sender, message.origin, message.round, message.phase, message.attempt, message.term,

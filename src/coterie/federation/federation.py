@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,6 +128,6 @@ class Federation:
             round=state.round,
         )
 
-    def evaluate(self, me: NodeId, model: Handle, number: int, on: str) -> Job[Evaluated]:
+    def evaluate(self, me: NodeId, model: Handle, number: int, on: Literal["common", "own"]) -> Job[Evaluated]:
         """Evaluation of `model`, that of round `number`, on the common test set or on the node's own test part."""
         return evaluate(model, node=me, round=number, on=on)

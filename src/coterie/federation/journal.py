@@ -70,7 +70,7 @@ def load(node: Node, data: dict[str, Any], build: Build, *, again: bool) -> None
             continue
         flow.token = token
         if effect.__class__ is Gather:
-            wait = Waiting(flow, effect, node.gone)  # type: ignore[arg-type]
+            wait = Waiting(flow, effect, node.gone)
             for message in node.mailbox.matching(wait.effect):
                 wait.offer(message)
             wait.grace_started = grace_started
@@ -103,6 +103,6 @@ def replay(flow: Running, answers: list[Any]) -> Effect[Any]:
         if value is PENDING:
             return effect
         if effect.__class__ is Do and value.__class__ is tuple:
-            value = effect.job.outputs.__class__(*value)  # type: ignore[attr-defined]
+            value = effect.job.outputs.__class__(*value)
         elif (effect.__class__ is Checkpoint and not isinstance(value, bool)) or (effect.__class__ is Spawn and not isinstance(value, int)):
             raise RuntimeError(f"flow {flow.name} asked for {effect!r} where its journal has {value!r}")

@@ -83,7 +83,7 @@ class RoundTable:
         if not near:
             return UNREACHABLE
         best = [other for steps, other in near if steps == min(near)[0]]
-        return best[place % len(best)]  # ties are shared out
+        return int(best[place % len(best)])  # ties are shared out
 
     @cached_property
     def participants(self) -> Ids:
@@ -270,8 +270,10 @@ class Planner:
         """Who may still wait for `me` when it has finished before round `number`: those it talked to in the last one."""
         last = max(number - 1, 0)
         plan, table = self.plan(me, last, view), self.table(last, view)
-        direct = {*plan.exchange_with, *([] if plan.send_to in (None, me) else [plan.send_to])}
-        return tuple(sorted({NodeId(node) for node in direct if node is not None} | table.lanes.uses.get(me, set())))
+        direct = set(plan.exchange_with)
+        if plan.send_to is not None and plan.send_to != me:
+            direct.add(plan.send_to)
+        return tuple(sorted(direct | table.lanes.uses.get(me, set())))
 
     def served_by(self, me: NodeId, number: int, view: View = View()) -> frozenset[NodeId]:  # noqa: B008 - frozen
         """The neighbours whose messages of the round before `number` pass through the proxy `me`."""

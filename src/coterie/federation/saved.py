@@ -104,7 +104,7 @@ def write(path: Path, data: Any, handles: dict[int, Handle], to_numpy: Callable[
     with partial.open("wb") as file:
         file.write(MAGIC + _LENGTH.pack(len(head)) + head)
         for _, vector in vectors:
-            file.write(memoryview(np.ascontiguousarray(vector, "<f4")).cast("B"))
+            file.write(np.ascontiguousarray(vector, "<f4").data.cast("B"))
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,7 +147,7 @@ class LocalProcesses:
                 found.update(content)
         return found
 
-    def __enter__(self) -> "LocalProcesses":
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -197,7 +197,7 @@ class LocalProcesses:
             go_on=lambda state: not isinstance(state, RoundState) or state.round < what.rounds,
             staleness_rounds=federation.schedule.staleness_rounds,
             folder=self.folder,
-            on_facts=lambda me, round, found: facts.append((me, round, found)),
+            on_facts=lambda *fact: facts.append(fact),
         )
         try:
             return await host.run(begin, flows_of, self._listeners[place], LINGER_SECONDS), facts

@@ -1,6 +1,6 @@
 """From a scenario to what runs: the task, the network, the federation and its budget. The same in every process."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING
@@ -189,16 +189,16 @@ class Setup:
         return self._mixing_weights(me, others, tuple(samples[node] for node in (me, *others)))
 
     @cached_property
-    def _mixing_weights(self):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a cache of the nested function
-        degrees = self.graph.degrees()
+    def _mixing_weights(self) -> Callable[[int, tuple[int, ...], tuple[int, ...]], tuple[float, ...]]:
+        """(own id, the others, samples of all) → weights; the same neighbourhood comes round after round."""
+        degrees, nodes, rule = self.graph.degrees(), self.nodes, self._mixing_rule
 
-        @lru_cache(maxsize=65536)
         def weights(me: int, others: tuple[int, ...], samples: tuple[int, ...]) -> tuple[float, ...]:
-            sizes = np.zeros(self.nodes, np.int64)
+            sizes = np.zeros(nodes, np.int64)
             sizes[[me, *others]] = samples
-            return of_node(self._mixing_rule, me, np.array(others, np.int64), degrees, sizes)
+            return of_node(rule, me, np.array(others, np.int64), degrees, sizes)
 
-        return weights
+        return lru_cache(maxsize=65536)(weights)
 
     def budget(self) -> Budget:
         """When the run is over; fresh for each run."""

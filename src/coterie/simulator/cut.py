@@ -56,14 +56,18 @@ def load(simulator: Simulator, path: Path, from_numpy: Callable[[NDArray[np.floa
     simulator.rounds_restored(data["rounds"])
     simulator.budget.restored(data["budget"])
     flows = FLOWS | {simulator.flow.__name__: simulator.flow}
+
+    def build(me: NodeId) -> journal.Build:
+        return lambda name, state: (flows[name], (me, simulator.federation, state))
+
     for row in data["nodes"]:
         me = NodeId(row["id"])
         node = simulator.new_node(me)
         simulator.nodes[me] = node
-        journal.load(node, row, lambda name, state, me=me: (flows[name], (me, simulator.federation, state)), again=False)
+        journal.load(node, row, build(me), again=False)
     return saved["extra"]
 
 
-def extra(path: Path) -> Any:
+def extra_of(path: Path) -> Any:
     """The `extra` data of a checkpoint, without making anything of the rest. Raises ValueError for a damaged file."""
     return read_head(path)["data"]["extra"]

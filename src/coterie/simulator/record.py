@@ -30,7 +30,7 @@ class Tally:
 class RunRecorder:
     """A `simulator.Recorder` that fills a run folder and tells `on_round` about every round that has ended."""
 
-    def __init__(self, folder: RunFolder, *, messages: bool = False, on_round: Callable[["RunRecorder"], None] | None = None) -> None:
+    def __init__(self, folder: RunFolder, *, messages: bool = False, on_round: Callable[[], None] | None = None) -> None:
         self.folder, self._each_message, self._on_round = folder, messages, on_round
         self.bytes_sent = self.messages = self.samples_trained = self.rejections = self.round = 0
         self.edge_bytes: defaultdict[tuple[int, int], int] = defaultdict(int)
@@ -108,7 +108,7 @@ class RunRecorder:
             aggregated=tally.aggregated,
         )
         if self._on_round is not None:
-            self._on_round(self)
+            self._on_round()
 
     def _reject(self, node: int, sender: int, reason: str, round: int) -> None:
         self.rejections += 1

@@ -6,6 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from coterie.core.errors import ScenarioError
 from coterie.core.jobs import Executor
 from coterie.reporting.progress import Progress
@@ -90,7 +92,7 @@ def _positions(path: Path) -> dict[str, int] | None:
     file = path / CHECKPOINT
     if not file.exists():
         return None
-    positions: dict[str, int] = cut.extra(file)["positions"]
+    positions: dict[str, int] = cut.extra_of(file)["positions"]
     return positions
 
 
@@ -100,10 +102,10 @@ def _run(setup: Setup, folder: RunFolder, progress: Progress) -> Run:
         folder.write_facts(facts_of(setup))
         main = _simulated(setup, folder, progress, scenario.name)
         course = Course(setup.task.train.sizes, main.outcome.rounds, main.outcome.samples_trained)
-        compared = {name: _baseline(folder, name, Setup(derive(scenario, name, course)), progress) for name in scenario.baselines}
-        fields = {name: getattr(main.outcome, name) for name in main.outcome.__struct_fields__}
-        whole = {"name": scenario.name, "seed": scenario.seed, "ended_by": main.ended_by, "baselines": compared}
-        _finish(folder, setup, main, Summary(**fields, **whole, dataset_bytes=setup.task.dataset_bytes))
+        compared: dict[str, Outcome] = {
+            name: _baseline(folder, name, Setup(derive(scenario, name, course)), progress) for name in scenario.baselines
+        }
+        _finish(folder, setup, main, compared)
         from coterie.reporting.report.page import write_report
 
         write_report(folder)
@@ -119,9 +121,7 @@ def _baseline(parent: RunFolder, name: str, setup: Setup, progress: Progress) ->
     with parent.baseline(name, setup.scenario.yaml(), _positions(path)) as folder:
         folder.write_facts(facts_of(setup))
         finished = _simulated(setup, folder, progress, name)
-        fields = {field: getattr(finished.outcome, field) for field in Outcome.__struct_fields__}
-        summary = Summary(**fields, name=name, seed=setup.scenario.seed, ended_by=finished.ended_by, dataset_bytes=setup.task.dataset_bytes)
-        _finish(folder, setup, finished, summary)
+        _finish(folder, setup, finished, {})
     return finished.outcome
 
 
@@ -150,7 +150,17 @@ def _executor(setup: Setup) -> Executor:
     return executors.build(name, make, wanted.workers)
 
 
-def _finish(folder: RunFolder, setup: Setup, finished: Finished, summary: Summary) -> None:
+def _finish(folder: RunFolder, setup: Setup, finished: Finished, compared: dict[str, Outcome]) -> None:
+    """Models first, then the summary: with it the run has finished."""
+    scenario = setup.scenario
+    summary = Summary(
+        **msgspec.structs.asdict(finished.outcome),
+        name=scenario.name,
+        seed=scenario.seed,
+        ended_by=finished.ended_by,
+        baselines=compared,
+        dataset_bytes=setup.task.dataset_bytes,
+    )
     folder.write_models(setup.network.layout, finished.vectors, len(finished.vectors) if finished.per_node else None)
     folder.write_summary(summary)
     (folder.path / CHECKPOINT).unlink(missing_ok=True)

@@ -94,7 +94,7 @@ class Simulation:
             began = time.monotonic()
             self.save(file)
             pause = max(CHECKPOINT_SECONDS, (time.monotonic() - began) / CHECKPOINT_SHARE)
-        self._show(force=True)
+        self._show()
         self.progress.finish()
         return self._finished()
 
@@ -103,12 +103,12 @@ class Simulation:
         self.simulator.flush()
         cut.save(self.simulator, file, self.recorder.saved(), self.to_numpy)
 
-    def _round_ended(self, recorder: RunRecorder) -> None:
+    def _round_ended(self) -> None:
         if time.monotonic() - self._shown >= SHOW_SECONDS:
             self.simulator.flush()
             self._show()
 
-    def _show(self, *, force: bool = False) -> None:
+    def _show(self) -> None:
         recorder, metric = self.recorder, self.setup.task.metric
         self._shown = time.monotonic()
         score = recorder.newest.get(metric) or recorder.newest.get(f"{metric}_own")
@@ -144,5 +144,5 @@ def digest(vectors: Iterable[NDArray[np.float32]]) -> str:
     """SHA-256 over the final parameters in node order, as little-endian float32."""
     found = hashlib.sha256()
     for vector in vectors:
-        found.update(memoryview(np.ascontiguousarray(vector, "<f4")).cast("B"))
+        found.update(np.ascontiguousarray(vector, "<f4").data.cast("B"))
     return found.hexdigest()
