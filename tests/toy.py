@@ -150,5 +150,3 @@ def simulator(shape: Federation, rounds: int = 3, *, budget: Budget | None = Non
 def results(run: Simulator) -> list[tuple[int, float]]:
     """(round, first number of the model) of each node."""
     return [(state.round, float(state.model.value[0])) for state in map(run.result, range(run.federation.nodes))]
-
-

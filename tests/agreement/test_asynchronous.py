@@ -11,7 +11,6 @@ from coterie.core.jobs import Handle
 from coterie.federation.effects import FOREVER, Checkpoint, Gather, Send, work
 from coterie.federation.messages import Goodbye, Update
 from coterie.federation.schedule import Schedule
-from coterie.federation.state import RoundState
 from coterie.runtime.host import Vectors
 from coterie.runtime.local import LocalFederation, LocalProcesses
 

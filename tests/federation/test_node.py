@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from coterie.core.ids import NodeId
+from coterie.core.jobs import Handle
 from coterie.federation import journal
 from coterie.federation.effects import (
     FOREVER,
@@ -22,7 +23,6 @@ from coterie.federation.messages import Goodbye, Model, Text, Update
 from coterie.federation.node import Node, Refusal
 from coterie.federation.saved import Packer, Unpacker
 from coterie.federation.state import RoundState, View
-from coterie.core.jobs import Handle
 
 ME, ANN, BOB, CAT = (NodeId(i) for i in range(4))
 

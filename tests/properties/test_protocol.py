@@ -34,7 +34,11 @@ def run(federation, rounds=3):
 def test_timing_does_not_change_a_synchronous_result(shape, participation, nodes, seconds):
     topology, architecture, params = shape
     first, second = (
-        run(toy.federation(nodes, topology, architecture, topology_params=params, participation=participation, seconds=seconds[at : at + nodes]))
+        run(
+            toy.federation(
+                nodes, topology, architecture, topology_params=params, participation=participation, seconds=seconds[at : at + nodes]
+            )
+        )
         for at in (0, 9)
     )
     assert first == second

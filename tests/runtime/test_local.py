@@ -70,7 +70,10 @@ def test_a_killed_process_comes_back_and_nothing_is_lost(name, victim, tmp_path)
 
 
 def test_a_failed_job_is_told_with_its_node_and_traceback():
-    with LocalProcesses(local(SHAPES["star"], Broken), 2) as processes, pytest.raises(RunFailed, match=r"(?s)node \d failed.*the disk is full"):
+    with (
+        LocalProcesses(local(SHAPES["star"], Broken), 2) as processes,
+        pytest.raises(RunFailed, match=r"(?s)node \d failed.*the disk is full"),
+    ):
         processes.results(30)
 
 

@@ -76,7 +76,8 @@ class Federation:
 
     def relays(self, me: NodeId) -> bool:
         """Whether `me` may ever be a proxy."""
-        return bool(np.isin(me, self.planner.roles.proxy.candidates))
+        candidates = self.planner.roles.proxy.candidates
+        return len(candidates) > 0 and bool(np.isin(me, candidates))
 
     def due(self, number: int) -> bool:
         """Whether the model of round `number` is to be evaluated."""

@@ -4,6 +4,7 @@ Refuses, with a word that is counted, what must not be aggregated: stale rounds,
 floods. A peer that claims to be far ahead is bounded by how many messages of one kind it may have waiting.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 
 from coterie.core.errors import PeerError
@@ -18,13 +19,14 @@ WAITING_LIMIT = 256
 class Mailbox:
     """Messages by kind, in arrival order, and the identities of those that were seen in rounds that still count."""
 
-    __slots__ = ("_seen", "_waiting", "floor", "nodes", "term")
+    __slots__ = ("_counts", "_seen", "_waiting", "floor", "nodes", "term")
 
     def __init__(self, nodes: int) -> None:
         self.nodes = nodes
         self.floor: float = 0
         self.term = 0
         self._waiting: dict[type[Message], list[Message]] = {}
+        self._counts: dict[type[Message], Counter[NodeId]] = {}
         self._seen: dict[int, set[tuple[int, int, int, int, int]]] = {}
 
     def put(self, message: Message) -> None:
@@ -35,11 +37,15 @@ class Mailbox:
             raise PeerError("old term", f"term {message.term}, now {self.term}")
         if message.ages:
             self._see(message)
-        waiting = self._waiting.get(message.__class__)
+        kind = message.__class__
+        waiting = self._waiting.get(kind)
         if waiting is None:
-            waiting = self._waiting[message.__class__] = []
-        elif len(waiting) >= WAITING_LIMIT and sum(m.origin == message.origin for m in waiting) >= WAITING_LIMIT:
+            waiting = self._waiting[kind] = []
+            self._counts[kind] = Counter()
+        counts = self._counts[kind]
+        if counts[message.origin] >= WAITING_LIMIT:
             raise PeerError("flood", f"{WAITING_LIMIT} messages of node {message.origin} are waiting already")
+        counts[message.origin] += 1
         waiting.append(message)
 
     def _see(self, message: Message) -> None:
@@ -62,7 +68,7 @@ class Mailbox:
         """Remove `messages`, which are waiting here."""
         for kind in {message.__class__ for message in messages}:
             gone = {id(message) for message in messages}
-            self._waiting[kind] = [message for message in self._waiting[kind] if id(message) not in gone]
+            self._keep(kind, [message for message in self._waiting[kind] if id(message) not in gone])
 
     def raise_floor(self, floor: float) -> None:
         """From now on rounds below `floor` are stale; what waits of them is dropped."""
@@ -72,8 +78,12 @@ class Mailbox:
             del self._seen[number]
         for kind, waiting in self._waiting.items():
             if waiting and kind.ages:
-                self._waiting[kind] = [message for message in waiting if message.round >= floor]
+                self._keep(kind, [message for message in waiting if message.round >= floor])
         self.floor = floor
+
+    def _keep(self, kind: type[Message], waiting: list[Message]) -> None:
+        self._waiting[kind] = waiting
+        self._counts[kind] = Counter(message.origin for message in waiting)
 
     @property
     def empty(self) -> bool:
@@ -93,6 +103,8 @@ class Mailbox:
         self.floor, self.term = floor, term
         for message in waiting:
             self._waiting.setdefault(message.__class__, []).append(message)
+        for kind, messages in self._waiting.items():
+            self._keep(kind, messages)
         for identity in seen:
             self._seen.setdefault(identity[1], set()).add(identity)
 
