@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from coterie.algorithms.jobs import Aggregated, Mixed, aggregate, mix
 from coterie.core.ids import NodeId
 from coterie.core.jobs import Handle, Job
-from coterie.federation.messages import Message
+from coterie.federation.effects import Gather, M
+from coterie.federation.messages import UPDATES, Message
 from coterie.federation.plans import Planner, RoundPlan
 from coterie.federation.routes import Routes
 from coterie.federation.schedule import FOREVER, SYNCHRONOUS, Schedule
@@ -93,6 +94,20 @@ class Federation:
             return 0
         found = self.sizes.get(message.__class__)
         return int(message.payload.value.shape[0]) if found is None else found
+
+    def gather(self, kind: type[M], number: int, senders: frozenset[NodeId], phase: int = UPDATES) -> Gather[M]:
+        """Wait for a message of round `number` from each of `senders`, for as long as the schedule says."""
+        schedule = self.schedule
+        return Gather(
+            kind,
+            number,
+            number,
+            senders,
+            need=schedule.need(len(senders)),
+            grace_seconds=schedule.grace_seconds,
+            deadline_seconds=schedule.deadline_seconds,
+            phase=phase,
+        )
 
     # ---- jobs
 

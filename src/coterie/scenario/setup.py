@@ -162,7 +162,7 @@ class Setup:
             schedule=Schedule(deadline_seconds=FOREVER if deadline is None else deadline),
             evaluate_every=wanted.evaluation.every,
             everyone=self.everyone,
-            hands_over=bool(self.algorithm.server_state),
+            hands_over=bool(self.algorithm.server_state) or "history" in wanted.aggregation.entry.inputs,
         )
 
     @cached_property

@@ -116,18 +116,9 @@ async def take_over(federation: Federation, plan: RoundPlan, state: RoundState) 
 
 async def aggregate(me: NodeId, federation: Federation, plan: RoundPlan, state: RoundState, own: tuple[Update, ...]) -> RoundState:
     """Collect the round's updates and make the next model of them; with none at all the model stays as it is."""
-    schedule, expected = federation.schedule, plan.collect_from or frozenset()
     got: tuple[Update, ...] = ()
-    if expected:
-        got = await Gather(
-            Update,
-            state.round,
-            state.round,
-            expected,
-            need=schedule.need(len(expected)),
-            grace_seconds=schedule.grace_seconds,
-            deadline_seconds=schedule.deadline_seconds,
-        )
+    if plan.collect_from:
+        got = await federation.gather(Update, state.round, plan.collect_from)
     updates = tuple(sorted((*got, *own), key=lambda update: update.origin))
     if updates:
         made = await work(federation.aggregate(me, state, updates))
@@ -141,19 +132,9 @@ async def aggregate(me: NodeId, federation: Federation, plan: RoundPlan, state: 
 async def exchange(me: NodeId, federation: Federation, plan: RoundPlan, state: RoundState) -> RoundState:
     """Swap models with fellow aggregators and mix them: gossip averaging (Boyd et al. 2006; Lian et al. 2017)."""
     if plan.exchange_with:
-        schedule, expected = federation.schedule, frozenset(plan.exchange_with)
         model = Model(state.round, me, state.model, weight=int(federation.samples[me]), phase=EXCHANGE)
         await post(me, federation, state.view, plan.exchange_with, model)
-        got = await Gather(
-            Model,
-            state.round,
-            state.round,
-            expected,
-            need=schedule.need(len(expected)),
-            grace_seconds=schedule.grace_seconds,
-            deadline_seconds=schedule.deadline_seconds,
-            phase=EXCHANGE,
-        )
+        got = await federation.gather(Model, state.round, frozenset(plan.exchange_with), EXCHANGE)
         if got:
             mixed = await work(federation.mix(me, state, got))
             await Note(state.round + 1, mixed.facts)
