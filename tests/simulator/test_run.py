@@ -156,3 +156,15 @@ def test_the_folder_given_may_be_relative(tmp_path, monkeypatch):
     run = coterie.run(scenario(until=1))
     assert run.report == Path("runs/scenario-1/report.html")
     assert run.report.exists()
+
+
+def test_a_setup_goes_to_another_process_as_its_scenario():
+    import pickle
+
+    from coterie.scenario.setup import Setup
+
+    setup = Setup(scenario())
+    assert setup.federation.nodes == 6
+    sent = pickle.dumps(setup.bench)
+    assert len(sent) < 20_000
+    np.testing.assert_array_equal(pickle.loads(sent)().task.inputs, setup.task.inputs)

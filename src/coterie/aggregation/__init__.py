@@ -1,1 +1,10 @@
-"""To be written."""
+"""Aggregation rules: n stacked vectors in, one out; and the mixing weights of decentralized rounds.
+
+A rule is a pure function `(updates (n, d), weights (n,), *, parameters) -> (d,)` on NumPy arrays or torch tensors; rows
+come in the order of node ids. Adding one touches its own file here and its test.
+"""
+
+from coterie.aggregation.mixing import MIXING, Neighbourhoods, mixing
+from coterie.aggregation.rules import RULES, Rule, SumRule, TooFew, build, rule, sum_rule
+
+__all__ = ["MIXING", "RULES", "Neighbourhoods", "Rule", "SumRule", "TooFew", "build", "mixing", "rule", "sum_rule"]

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from coterie import topologies
 from coterie.aggregation.mixing import Mixing, of_node
+from coterie.aggregation.rules import Rule
+from coterie.aggregation.rules import build as build_rule
 from coterie.algorithms.algorithm import Algorithm, first_model
 from coterie.algorithms.algorithm import build as build_algorithm
 from coterie.core import draws
@@ -24,6 +26,7 @@ from coterie.federation.roles import RoleRule, Roles
 from coterie.federation.routes import UNREACHABLE
 from coterie.federation.schedule import FOREVER, Schedule
 from coterie.learning.network import Network
+from coterie.learning.settings import Training
 from coterie.scenario.roles import ALL, roles_of
 from coterie.scenario.scenario import Scenario
 from coterie.scenario.until import falls
@@ -45,6 +48,10 @@ class Setup:
     """A scenario made ready to run; the parts are made when they are first asked for."""
 
     scenario: Scenario
+
+    def __getstate__(self) -> dict[str, Scenario]:
+        """Another process makes the parts anew."""
+        return {"scenario": self.scenario}
 
     @cached_property
     def task(self) -> FederatedTask:
@@ -230,22 +237,30 @@ class Setup:
             isolated=self.scenario.topology.name == "isolated",
         )
 
+    @property
+    def training(self) -> Training:
+        """How nodes train."""
+        wanted = {name: getattr(self.scenario.training, name) for name in Training.__dataclass_fields__}
+        if wanted["epochs"] is None:
+            del wanted["epochs"]
+        return Training(**wanted)
+
+    @property
+    def rule(self) -> Rule:
+        """How updates become one."""
+        return build_rule(self.scenario.aggregation.name, **self.scenario.aggregation.params)
+
     def bench(self) -> "Bench":
         """What jobs are run with; one in each process."""
-        from coterie.aggregation import build as build_rule
         from coterie.learning.bench import Bench
-        from coterie.learning.settings import Training
 
         wanted = self.scenario
-        training = {name: getattr(wanted.training, name) for name in Training.__dataclass_fields__}
-        if training["epochs"] is None:
-            del training["epochs"]
         return Bench(
             task=self.shards,
             network=self.network,
-            training=Training(**training),
+            training=self.training,
             algorithm=self.algorithm,
-            rule=build_rule(wanted.aggregation.name, **wanted.aggregation.params),
+            rule=self.rule,
             secret=partial(draws.derived_secret, wanted.seed),
             device=wanted.training.device,
             engine="exact",

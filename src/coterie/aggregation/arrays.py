@@ -1,0 +1,82 @@
+"""The few operations that NumPy arrays and torch tensors do not spell alike. Imports no torch: it is there if tensors are."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+Array = Any
+"""A NumPy array or a torch tensor."""
+
+CHUNK = 131_072
+"""Columns summed at a time: 512 KiB of float32, so that the running sum stays in the cache while the rows stream by."""
+
+GROUP = 64
+"""Rows summed in their own precision; the sums of groups are added in float64."""
+
+
+def stacked(updates: Any) -> Array:
+    """`updates` as a matrix (n, d) of floating-point numbers: a matrix as it is, n vectors (d,) one above the other."""
+    torch = sys.modules.get("torch")
+    if torch is not None and not isinstance(updates, np.ndarray):
+        if isinstance(updates, Sequence) and updates and isinstance(updates[0], torch.Tensor):
+            updates = torch.stack(list(updates))
+        if isinstance(updates, torch.Tensor):
+            return _checked(updates if updates.is_floating_point() else updates.double())
+    matrix = np.asarray(updates)
+    return _checked(matrix if np.issubdtype(matrix.dtype, np.floating) else matrix.astype(np.float64))
+
+
+def _checked(matrix: Array) -> Array:
+    if matrix.ndim != 2 or not len(matrix):
+        raise ValueError(f"updates must be a matrix with a row for each of at least one node, got shape {tuple(matrix.shape)}")
+    return matrix
+
+
+def like(values: Any, model: Array) -> Array:
+    """`values` in the library, type and place of `model`."""
+    if isinstance(model, np.ndarray):
+        return np.asarray(values, dtype=model.dtype)
+    return values.to(model) if hasattr(values, "to") else model.new_tensor(values)
+
+
+def sorted_rows(matrix: Array) -> Array:
+    """Each column of `matrix` (n, d) in ascending order, as a new matrix."""
+    return np.sort(matrix, axis=0) if isinstance(matrix, np.ndarray) else matrix.sort(dim=0).values
+
+
+def weighted_sum(rows: Sequence[Array], coefficients: Sequence[float]) -> Array:
+    """The sum of n vectors (d,) times their coefficients, as a new vector: at the speed of reading the rows once.
+
+    Products and sums of up to GROUP rows in the rows' precision, sums over groups in float64.
+    """
+    size = rows[0].shape[0]
+    if size <= CHUNK:
+        return _sum(rows, coefficients)
+    out = np.empty_like(rows[0]) if isinstance(rows[0], np.ndarray) else rows[0].new_empty(size)
+    for start in range(0, size, CHUNK):
+        stop = start + CHUNK
+        out[start:stop] = _sum([row[start:stop] for row in rows], coefficients)
+    return out
+
+
+def _sum(rows: Sequence[Array], coefficients: Sequence[float]) -> Array:
+    total = _group_sum(rows[:GROUP], coefficients[:GROUP])
+    if len(rows) <= GROUP:
+        return total
+    numpy = isinstance(total, np.ndarray)
+    wide = total.astype(np.float64) if numpy else total.double()
+    for first in range(GROUP, len(rows), GROUP):
+        wide += _group_sum(rows[first : first + GROUP], coefficients[first : first + GROUP])
+    return wide.astype(total.dtype) if numpy else wide.to(total.dtype)
+
+
+def _group_sum(rows: Sequence[Array], coefficients: Sequence[float]) -> Array:
+    total = rows[0] * coefficients[0]
+    for row, coefficient in zip(rows[1:], coefficients[1:], strict=True):
+        if isinstance(total, np.ndarray):
+            total += row * coefficient
+        else:
+            total.add_(row, alpha=coefficient)
+    return total

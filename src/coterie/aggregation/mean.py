@@ -1,0 +1,13 @@
+"""The weighted mean: federated averaging.
+
+McMahan et al. 2017, "Communication-Efficient Learning of Deep Networks from Decentralized Data", https://arxiv.org/abs/1602.05629.
+"""
+
+from coterie.aggregation.arrays import Array
+from coterie.aggregation.rules import sum_rule
+
+
+@sum_rule
+def mean(weights: Array) -> Array:
+    """The weighted mean of the updates; no protection against a single bad one."""
+    return weights / weights.sum()

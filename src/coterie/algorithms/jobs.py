@@ -1,0 +1,74 @@
+"""The jobs of aggregation, as data. Known without torch; what runs them is imported by executors."""
+
+import math
+from typing import NamedTuple
+
+from coterie.core.jobs import Handle, Job, job_function
+
+job_function("aggregate", "coterie.learning.aggregating", "aggregate")
+job_function("mix", "coterie.learning.aggregating", "mix")
+
+
+class Aggregated(NamedTuple):
+    """What an aggregator has after a round.
+
+    model: the next published vector (the model, then the algorithm's broadcast sections). server, rule: the states of the
+    algorithm and of the aggregation rule (empty where there is none). facts: aggregated (how many updates were), rejected
+    (the origins of those left out).
+    """
+
+    model: Handle
+    server: Handle
+    rule: Handle
+    facts: Handle
+
+
+class Mixed(NamedTuple):
+    """As `Aggregated`, for models that are mixed; `aggregated` counts the node's own."""
+
+    model: Handle
+    rule: Handle
+    facts: Handle
+
+
+def aggregate(
+    model: Handle,
+    server: Handle | None,
+    rule: Handle | None,
+    updates: tuple[Handle, ...],
+    *,
+    weights: tuple[float, ...],
+    origins: tuple[int, ...],
+    fraction: float,
+    node: int,
+    round: int,
+    cap: float = math.inf,
+) -> Job[Aggregated]:
+    """The aggregation rule over `updates`, then the algorithm's server step on the published vector `model`.
+
+    weights, origins: of each update; in whatever order they come, rows are ordered by origin. cap: no weight counts for more
+    than so many times their median. fraction: the share of all trainers that took part. An update of the wrong size, with a
+    number that is not finite, or with an impossible weight is left out; with none left the model stays as it is.
+    """
+    outputs = Aggregated(Handle(), Handle(), Handle(), Handle())
+    args = (weights, origins, fraction, cap)
+    return Job("aggregate", (model, server, rule, *updates), args, outputs, node=node, round=round)
+
+
+def mix(
+    model: Handle,
+    others: tuple[Handle, ...],
+    rule: Handle | None,
+    *,
+    weights: tuple[float, ...],
+    origins: tuple[int, ...],
+    node: int,
+    round: int,
+) -> Job[Mixed]:
+    """The aggregation rule over the node's own published vector and those of others.
+
+    origins: of the others. weights: the node's own first, then those of the others. Rows are ordered by node id, the own among
+    them. What is wrong with another's model makes it be left out, as in `aggregate`.
+    """
+    outputs = Mixed(Handle(), Handle(), Handle())
+    return Job("mix", (model, rule, *others), (weights, origins), outputs, node=node, round=round)

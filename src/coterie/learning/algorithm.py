@@ -1,0 +1,44 @@
+"""What an algorithm is to local training and to aggregation. Known without torch: methods only use operators.
+
+The algorithms themselves, and the registry of their names, are in `coterie.algorithms`.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+Sections = tuple[Any, ...]
+"""Vectors of one size each (NumPy arrays or torch tensors), in the order of their names."""
+
+
+class Algorithm:
+    """A client rule and a server rule with their state; as it stands, federated averaging. Algorithms are frozen dataclasses.
+
+    update, broadcast: names of the sections of what a trainer sends ("delta", its change of the model, comes first) and of what
+    an aggregator publishes after the model. client_state, server_state: of what a trainer and an aggregator keep.
+    Every section has the size of a model. An algorithm is only ever shown the trained part, at the front; what is not trained
+    travels in "delta" and is averaged.
+    gradient: None, or `(gradient, parameters, start, broadcast, client) -> gradient` with the algorithm's own term, for each step.
+    centralized_only: why the algorithm needs one server, or empty.
+    """
+
+    update: ClassVar[tuple[str, ...]] = ("delta",)
+    broadcast: ClassVar[tuple[str, ...]] = ()
+    client_state: ClassVar[tuple[str, ...]] = ()
+    server_state: ClassVar[tuple[str, ...]] = ()
+    centralized_only: ClassVar[str] = ""
+    gradient: Callable[[Any, Any, Any, Sections, Sections], Any] | None = None
+
+    def finish(self, start: Any, end: Any, broadcast: Sections, client: Sections, moved: float) -> tuple[Sections, Sections]:  # noqa: ARG002
+        """(update sections, new client sections) once training went from `start` to `end`.
+
+        client: zeros before a node's first round. moved: the sum of the learning rates of all steps.
+        """
+        return (end - start,), ()
+
+    def server(self, model: Any, mean: Sections, broadcast: Sections, state: Sections, fraction: float) -> tuple[Any, Sections, Sections]:  # noqa: ARG002
+        """(model, broadcast, state) after a round.
+
+        mean: the aggregated update sections. broadcast: zeros in the first round. state: empty in the first round.
+        fraction: the share of all trainers whose updates were aggregated.
+        """
+        return model + mean[0], broadcast, state

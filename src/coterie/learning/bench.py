@@ -1,0 +1,162 @@
+"""The bench: all that job functions work with, one in each process that runs jobs."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from coterie.aggregation.rules import Rule
+from coterie.core import draws
+from coterie.core.errors import ScenarioError
+from coterie.learning import losses, metrics, user
+from coterie.learning.algorithm import Algorithm
+from coterie.learning.network import Network
+from coterie.learning.optimizers import OPTIMIZERS, Optimizer
+from coterie.learning.replica import Replica, replica_of
+from coterie.learning.schedules import SCHEDULES
+from coterie.learning.settings import Training
+from coterie.learning.shards import Shards, tensor
+from coterie.tasks.choices import parts
+from coterie.tasks.task import FederatedTask
+
+Engine = Literal["exact", "fast"]
+
+
+@dataclass(eq=False, kw_only=True)
+class Bench:
+    """What one process trains, evaluates and aggregates with.
+
+    task: the samples (a real node's holds its own only). algorithm: of `coterie.algorithms`. rule: how an aggregator combines.
+    secret: a node's secret, what its private draws are keyed by. device: where samples and models are. engine: how job functions
+    treat their many calls: `exact` one by one, each with the bits it would have alone; `fast` leaves them free to be batched
+    (none is, yet). rounds: how long the run is, where that is known. folder: the scenario's, where the user's own code is.
+    """
+
+    task: FederatedTask
+    network: Network
+    training: Training
+    algorithm: Algorithm
+    rule: Rule
+    secret: Callable[[int], bytes]
+    device: str = "cpu"
+    engine: Engine = "exact"
+    rounds: int | None = None
+    folder: str | None = None
+    allocate: Callable[[int], Tensor] | None = field(default=None, repr=False)
+    """How to make room for a result of so many numbers; an executor that shares memory sets it."""
+
+    def __post_init__(self) -> None:
+        try:
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).partition("\n")[0]
+            raise ScenarioError.at("training.device", f"there is no device {self.device!r} here: {reason}", "use cpu") from None
+
+    def empty(self, size: int) -> Tensor:
+        """Room (size,) for a result that leaves the process, of no particular values."""
+        return torch.empty(size, device=self.device) if self.allocate is None else self.allocate(size)
+
+    def warm(self) -> None:
+        """Makes what every job needs, so that processes forked from this one share it; raises ScenarioError."""
+        _ = self.replica, self.slots, self.train_shards, self.test_shards, self.common, self.loss, self.metrics, self.rate, self.function
+
+    def draw(self, node: int, purpose: str, *where: int) -> np.random.Generator:
+        """A private draw of `node`."""
+        return draws.private(self.secret(node), purpose, *where)
+
+    def seeded(self, node: int, round: int) -> AbstractContextManager[None]:
+        """While it is open, torch's own random numbers (dropout) are a private draw of `node`; built-in models need none."""
+        if self.network.factory is None and self.training.function is None:
+            return nullcontext()
+        return _seeded(int(self.draw(node, "torch", round).integers(2**63)), self.device)
+
+    @cached_property
+    def size(self) -> int:
+        """How many numbers a model is."""
+        return self.network.layout.size
+
+    @cached_property
+    def trained(self) -> int:
+        """How many of them, at the front, are trained."""
+        return self.network.layout.trainable
+
+    @cached_property
+    def replica(self) -> Replica:
+        """The model that this process works with, one job after the other."""
+        return replica_of(self.network, self.device, module=self.training.function is not None)
+
+    @cached_property
+    def slots(self) -> list[Tensor]:
+        """The optimizer's state vectors, to be zeroed before use."""
+        return [torch.zeros_like(self.replica.parameters) for _ in range(self.optimizer.slots)]
+
+    @cached_property
+    def train_shards(self) -> Shards:
+        """Every node's training part."""
+        return Shards(*self._samples, self.task.train)
+
+    @cached_property
+    def test_shards(self) -> Shards:
+        """Every node's own test part."""
+        return Shards(*self._samples, self.task.test)
+
+    @cached_property
+    def common(self) -> tuple[Tensor, Tensor]:
+        """The common test set."""
+        return tensor(self.task.common_inputs, self.device), tensor(self.task.common_targets, self.device)
+
+    @cached_property
+    def _samples(self) -> tuple[Tensor, Tensor]:
+        return tensor(self.task.inputs, self.device), tensor(self.task.targets, self.device)
+
+    @cached_property
+    def optimizer(self) -> Optimizer:
+        """The optimizer of the settings; raises ScenarioError."""
+        name, params = parts(self.training.optimizer)
+        entry = OPTIMIZERS.entry(name, "training.optimizer")
+        return entry.thing(**entry.check(params, "training.optimizer"))
+
+    @cached_property
+    def rate(self) -> Callable[[int, int], float]:
+        """(round, step) → the learning rate."""
+        name, params = parts(self.training.learning_rate_schedule)
+        entry = SCHEDULES.entry(name, "training.learning_rate_schedule")
+        checked = entry.check(params, "training.learning_rate_schedule")
+        base, by_round = self.optimizer.learning_rate, self.training.schedule_by == "round"
+        return lambda number, step: base * entry.thing(number if by_round else step, **checked)
+
+    @cached_property
+    def loss(self) -> losses.Loss:
+        """The loss of the settings, or the one that suits the task."""
+        name = self.training.loss or ("cross-entropy" if self.task.kind == "classification" else "squared-error")
+        return losses.Own(user.load(name, "training.loss", self.folder)) if user.is_own(name) else losses.LOSSES[name]()
+
+    @cached_property
+    def metrics(self) -> dict[str, metrics.Metric]:
+        """Metrics by the name they are reported under: the task's own, then those of the settings."""
+        found: dict[str, metrics.Metric] = {}
+        for name in (self.task.metric, *self.training.metrics):
+            if user.is_own(name):
+                found[name.rpartition(":")[2].rpartition(".")[2]] = metrics.Own(user.load(name, "training.metrics", self.folder))
+            else:
+                found[name] = metrics.METRICS[name]()
+        return found
+
+    @cached_property
+    def function(self) -> Callable[..., Any] | None:
+        """The user's own local training, if there is one."""
+        name = self.training.function
+        return None if name is None else user.load(name, "training.function", self.folder)
+
+
+@contextmanager
+def _seeded(seed: int, device: str) -> Iterator[None]:
+    """Torch's global random state, set for a while and put back."""
+    with torch.random.fork_rng(devices=[] if device == "cpu" else [device]):
+        torch.manual_seed(seed)
+        yield

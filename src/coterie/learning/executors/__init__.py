@@ -1,0 +1,51 @@
+"""Executors: what runs jobs. All give the same bits in the engine `exact`; they differ in where the work is done.
+
+`inline` runs in this process; `processes` in a pool of persistent single-threaded workers that share memory with this one.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from coterie.core.errors import ScenarioError, nearest
+from coterie.core.jobs import Executor as CoreExecutor
+from coterie.core.jobs import Handle
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from coterie.learning.bench import Bench
+
+NAMES = ("inline", "processes")
+
+
+class Executor(CoreExecutor, Protocol):
+    """An executor that also takes vectors in."""
+
+    def put(self, array: "np.ndarray") -> Handle:
+        """A handle to a copy of `array` (n,) as float32, where jobs can reach it."""
+        ...
+
+
+def build(name: str, make_bench: "Callable[[], Bench]", workers: int | None = None) -> Executor:
+    """The executor called `name`; raises ScenarioError.
+
+    make_bench: makes the bench of a process; picklable, since a system without `fork` sends it to each worker. It is called here
+    once at the most; forked workers share what it made. workers: of `processes`, by default as many as there are cores.
+    """
+    if name == "inline":
+        from coterie.learning.executors.inline import Inline
+
+        return Inline(make_bench())
+    if name == "processes":
+        from coterie.learning.executors.processes import Processes
+
+        return Processes(make_bench, workers)
+    raise ScenarioError.at("executor", f"there is no executor called {name!r}", nearest(name, NAMES))
+
+
+def to_numpy(value: Any) -> "np.ndarray":
+    """The vector (n,) of a handle or a value as an array, without a copy where it is in this machine's memory."""
+    import numpy as np
+
+    found = value.value if isinstance(value, Handle) else value
+    return found if isinstance(found, np.ndarray) else found.detach().cpu().numpy()

@@ -1,0 +1,105 @@
+"""Losses and their gradients with respect to a model's outputs.
+
+outputs: (n, k) float32, targets: (n,) int64 labels or float32 values. The loss of a batch is the mean over its samples.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Loss(Protocol):
+    """A loss."""
+
+    def mean(self, outputs: "Tensor", targets: "Tensor") -> "Tensor":
+        """The loss of the batch, a scalar."""
+        ...
+
+    def gradient(self, outputs: "Tensor", targets: "Tensor") -> "tuple[Tensor, Tensor]":
+        """The loss of the batch, a scalar, and its gradient (n, k) with respect to `outputs`, which have no graph."""
+        ...
+
+    def each(self, outputs: "Tensor", targets: "Tensor") -> "Tensor | None":
+        """The loss of every sample (n,), or None if only the mean is known."""
+        ...
+
+
+class CrossEntropy:
+    """Minus the log-probability of the label under the softmax of the outputs."""
+
+    kinds: ClassVar = frozenset({"classification"})
+
+    def mean(self, outputs: "Tensor", targets: "Tensor") -> "Tensor":
+        """A scalar."""
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy(outputs, targets)
+
+    def gradient(self, outputs: "Tensor", targets: "Tensor") -> "tuple[Tensor, Tensor]":
+        """A scalar, and (softmax - one-hot) / n."""
+        from torch.nn.functional import nll_loss
+
+        logs = outputs.log_softmax(1)
+        loss = nll_loss(logs, targets)
+        slope = logs.exp_()
+        count = targets.shape[0]
+        slope.scatter_add_(1, targets.unsqueeze(1), slope.new_full((count, 1), -1.0))
+        return loss, slope.div_(count)
+
+    def each(self, outputs: "Tensor", targets: "Tensor") -> "Tensor":
+        """(n,)."""
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy(outputs, targets, reduction="none")
+
+
+class SquaredError:
+    """The square of the difference between the single output and the target."""
+
+    kinds: ClassVar = frozenset({"regression"})
+
+    def mean(self, outputs: "Tensor", targets: "Tensor") -> "Tensor":
+        """A scalar."""
+        return self.each(outputs, targets).mean()
+
+    def gradient(self, outputs: "Tensor", targets: "Tensor") -> "tuple[Tensor, Tensor]":
+        """A scalar, and 2 (output - target) / n."""
+        error = outputs.reshape(-1) - targets
+        return error.square().mean(), error.mul_(2 / targets.shape[0]).reshape(outputs.shape)
+
+    def each(self, outputs: "Tensor", targets: "Tensor") -> "Tensor":
+        """(n,)."""
+        return (outputs.reshape(-1) - targets).square()
+
+
+@dataclass(frozen=True)
+class Own:
+    """The user's loss: `function(outputs, targets)` gives a scalar, or the loss of every sample (n,)."""
+
+    function: "Callable[[Tensor, Tensor], Tensor]"
+
+    def mean(self, outputs: "Tensor", targets: "Tensor") -> "Tensor":
+        """A scalar."""
+        found = self.function(outputs, targets)
+        return found if found.ndim == 0 else found.mean()
+
+    def gradient(self, outputs: "Tensor", targets: "Tensor") -> "tuple[Tensor, Tensor]":
+        """By automatic differentiation."""
+        import torch
+
+        with torch.enable_grad():
+            leaf = outputs.detach().requires_grad_()
+            loss = self.mean(leaf, targets)
+            (slope,) = torch.autograd.grad(loss, leaf)
+        return loss.detach(), slope
+
+    def each(self, outputs: "Tensor", targets: "Tensor") -> "Tensor | None":
+        """(n,) if the user's function gives that."""
+        found = self.function(outputs, targets)
+        return found if found.shape == targets.shape and found.ndim else None
+
+
+LOSSES: dict[str, type[CrossEntropy] | type[SquaredError]] = {"cross-entropy": CrossEntropy, "squared-error": SquaredError}
