@@ -85,13 +85,13 @@ def drawn_roles(draw):
     return nodes, edges, roles
 
 
-@given(drawn_roles(), st.booleans())
-def test_roles_are_refused_or_every_update_reaches_an_aggregator_and_everybody_finishes(drawn, hands_over):
+@given(drawn_roles(), st.booleans(), st.booleans())
+def test_roles_are_refused_or_every_update_reaches_an_aggregator_and_everybody_finishes(drawn, hands_over, everyone):
     nodes, edges, roles = drawn
     assume(edges)
-    federation = toy.federation(nodes, "edges", topology_params={"pairs": edges}, roles=roles, hands_over=hands_over)
+    federation = toy.federation(nodes, "edges", topology_params={"pairs": edges}, roles=roles, hands_over=hands_over, everyone=everyone)
     rounds = 3
-    if check.faults(federation.planner, rounds, everyone=True, isolated=False):
+    if check.faults(federation.planner, rounds, everyone=everyone, isolated=False):
         return
     for number in range(rounds):
         table = federation.planner.table(number)
@@ -100,7 +100,8 @@ def test_roles_are_refused_or_every_update_reaches_an_aggregator_and_everybody_f
         collected = {int(origin) for members in table.collectors.values() for origin in members} | set(table.aggregators.tolist())
         assert set(table.trainers.tolist()) <= collected
     states = run(federation, rounds)
-    assert {round for round, _ in states} == {rounds}
+    finished = range(nodes) if everyone else federation.planner.holders(rounds).tolist()
+    assert {states[node][0] for node in finished} == {rounds}
 
 
 def test_faults_name_nodes_and_the_way_out():

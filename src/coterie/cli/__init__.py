@@ -1,1 +1,47 @@
-"""To be written."""
+"""The command line: one file per command. What is heavy is imported inside commands, so that help comes at once."""
+
+from typing import Annotated
+
+import typer
+
+import coterie
+from coterie.cli.check import check
+from coterie.cli.compare import compare
+from coterie.cli.evaluate import evaluate
+from coterie.cli.export import export
+from coterie.cli.list import list_kind
+from coterie.cli.plan import plan
+from coterie.cli.report import report
+from coterie.cli.resume import resume
+from coterie.cli.run import run
+from coterie.cli.schema import schema
+
+app = typer.Typer(
+    name="coterie",
+    help="Federated learning in every architecture: one scenario, from a fast simulator to real nodes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (run, check, plan, resume, compare, report, evaluate, export, schema):
+    app.command()(command)
+app.command("list")(list_kind)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"coterie {coterie.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The entry point."""
+    app()

@@ -1,6 +1,7 @@
 """Whose fault an error is.
 
 `ScenarioError` is the user's: it lists every fault found, each with its place and the fix.
+`RunError` is nobody's in particular: a run came to where it cannot go on.
 `PeerError` is another participant's: it is logged and counted, and is never fatal to us.
 Anything else is a bug of ours and is an ordinary exception.
 """
@@ -40,6 +41,10 @@ class ScenarioError(ValueError):
     def at(cls, place: str, problem: str, fix: str = "") -> "ScenarioError":
         """The error with a single fault."""
         return cls(Fault(place, problem, fix))
+
+
+class RunError(RuntimeError):
+    """A run that cannot go on, for a reason that the message tells in words."""
 
 
 class PeerError(Exception):

@@ -26,7 +26,7 @@ def faults(planner: Planner, rounds: int, *, everyone: bool, isolated: bool) -> 
     for number in range(min(rounds, ROUNDS_CHECKED) + 1 if varying else 1):  # one more: the last model is published, too
         for fault in _of_round(planner, number, everyone=everyone, isolated=isolated):
             found.setdefault(f"{fault.place} {fault.problem.partition(' in round ')[0]}", fault)
-    return [*found.values(), *_idle_proxies(planner, rounds)]
+    return list(found.values()) or list(_idle_proxies(planner, rounds))
 
 
 def _of_round(planner: Planner, number: int, *, everyone: bool, isolated: bool) -> Iterator[Fault]:
@@ -84,7 +84,7 @@ def _idle_proxies(planner: Planner, rounds: int) -> Iterator[Fault]:
         return
     busy: set[int] = set()
     for number in range(min(rounds, ROUNDS_CHECKED) if planner.roles.rotates else 1):
-        busy |= planner.table(number).lanes.serves.keys()
+        busy |= planner.passing(number + 1).keys()
     others = np.union1d(planner.roles.trainer.candidates, planner.roles.aggregator.candidates)
     useless = [node for node in np.setdiff1d(rule.candidates, others).tolist() if node not in busy]
     if useless:

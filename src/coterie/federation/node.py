@@ -141,8 +141,9 @@ class Node:
             if wait.offer(message):
                 self._settle(wait)
                 break
-        if message.__class__ is Goodbye:
-            self._depart({message.origin: message.round})
+        ended = message.content if isinstance(message, Parcel) else message
+        if ended.__class__ is Goodbye:
+            self._depart({ended.origin: ended.round})
 
     def answer(self, flow: int, token: int, value: Any) -> None:
         """The answer to what `flow` waited for under `token`; ignored if it no longer does."""
@@ -181,11 +182,15 @@ class Node:
 
     @property
     def resting(self) -> bool:
-        """Whether it is only waiting to be invited: nothing is lost by forgetting all but its state."""
+        """Whether it is only waiting to be invited, and forwards nothing: nothing is lost by forgetting all but its state."""
+        return len(self.flows) == 1 and self.uninvited
+
+    @property
+    def uninvited(self) -> bool:
+        """Whether its rounds wait for a model to begin with."""
         root = self.flows.get(1)
         return (
-            len(self.flows) == 1
-            and root is not None
+            root is not None
             and root.effect.__class__ is Gather
             and root.state.__class__ is RoundState
             and not root.state.held

@@ -7,6 +7,7 @@ semi-decentralized federations have one aggregator and no exchange; in a decentr
 aggregator, so that the exchange between neighbours is all that travels.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -124,41 +125,12 @@ class RoundTable:
         return tuple(NodeId(other) for other in sorted(found - {node}))
 
     @cached_property
-    def lanes(self) -> "Lanes":
-        """Who passes messages through which proxy; empty where everybody talks to neighbours only."""
-        lanes = Lanes({}, {})
-        if len(self.proxies) == 0:
-            return lanes
-        pairs = {(int(a), int(b)) for a, b in zip(self.trainers, self.assigned, strict=True) if b not in {a, UNREACHABLE}}
-        pairs |= {(node, int(other)) for node in self.aggregators.tolist() for other in self.exchanges(node)}
-        listeners = range(self._planner.graph.nodes) if not self._planner.roles.coupled else ()
-        pairs |= {(a, b) for a in self.aggregators.tolist() for b in listeners if a != b}
-        for origin, destination in pairs | {(b, a) for a, b in pairs}:
-            lanes.add([origin, *self.routes.path(origin, destination), destination])
-        return lanes
-
-    @cached_property
     def _among(self) -> set[int]:
         return set(self.aggregators.tolist())
 
     @cached_property
     def _pure(self) -> set[int]:
         return set(self.proxies.tolist()) - self._among
-
-
-@dataclass(frozen=True, slots=True)
-class Lanes:
-    """Which neighbours pass messages through a proxy (`serves`), and which proxies a node passes its own to (`uses`)."""
-
-    serves: dict[int, set[NodeId]]
-    uses: dict[int, set[NodeId]]
-
-    def add(self, path: list[int]) -> None:
-        """Count in one path, ends included."""
-        for before, proxy, after in zip(path, path[1:], path[2:], strict=False):
-            self.serves.setdefault(proxy, set()).update((NodeId(before), NodeId(after)))
-            self.uses.setdefault(before, set()).add(NodeId(proxy))
-            self.uses.setdefault(after, set()).add(NodeId(proxy))
 
 
 def _without(ids: Ids, others: Ids) -> Ids:
@@ -174,6 +146,7 @@ class Planner:
         self._routes: dict[bytes, Routes] = {}
         self.static = not roles.rotates and getattr(selection, "name", "") == "all"
         self._plans: dict[tuple[int, bool], RoundPlan] = {}
+        self._passing: dict[tuple[int, View, bool], Mapping[int, frozenset[NodeId]]] = {}
 
     def table(self, number: int, view: View = View()) -> RoundTable:  # noqa: B008 - frozen
         """The table of round `number`; the last few are kept."""
@@ -247,7 +220,7 @@ class Planner:
     @staticmethod
     def _predecessor(aggregators: Ids, holders: Ids, me: int) -> NodeId | None:
         """Whose server state the aggregator `me` takes over: its own if it has one, else the k-th takes the k-th holder's."""
-        if _index(holders, me) >= 0:
+        if _index(holders, me) >= 0 or len(holders) == 0:
             return None
         return NodeId(int(holders[_index(aggregators, me) % len(holders)]))
 
@@ -262,22 +235,36 @@ class Planner:
             return ()
         others = np.setdiff1d(np.arange(self.graph.nodes), np.concatenate([holders, np.array(view.absent, np.int64)]))
         if len(holders) > 1:
-            table = self.table(max(number - 1, 0), view)
+            table = self.table(number, view)
             others = np.array([n for n in others.tolist() if self._provider(n, table, holders, table.routes) == me], np.int64)
         return tuple(NodeId(node) for node in others.tolist())
 
-    def peers(self, me: NodeId, number: int, view: View = View()) -> Nodes:  # noqa: B008 - frozen
-        """Who may still wait for `me` when it has finished before round `number`: those it talked to in the last one."""
-        last = max(number - 1, 0)
-        plan, table = self.plan(me, last, view), self.table(last, view)
-        direct = set(plan.exchange_with)
-        if plan.send_to is not None and plan.send_to != me:
-            direct.add(plan.send_to)
-        return tuple(sorted(direct | table.lanes.uses.get(me, set())))
+    def farewells(self, me: NodeId, number: int, view: View = View(), *, everyone: bool = True) -> Nodes:  # noqa: B008 - frozen
+        """Whom `me` says goodbye to when it has finished before round `number`: those who may still wait for it.
 
-    def served_by(self, me: NodeId, number: int, view: View = View()) -> frozenset[NodeId]:  # noqa: B008 - frozen
-        """The neighbours whose messages of the round before `number` pass through the proxy `me`."""
-        return frozenset(self.table(max(number - 1, 0), view).lanes.serves.get(me, set()))
+        Where proxies forward, also whoever sends it the final model (everyone: if all nodes get that): proxies that see the
+        goodbye pass know that nothing more will.
+        """
+        plan, table = self.plan(me, max(number - 1, 0), view), self.table(number, view)
+        found = {*plan.exchange_with, plan.send_to}
+        if len(table.proxies) and everyone and not self.roles.coupled and plan.collect_from is None:
+            found.add(NodeId(self._provider(me, table, self.holders(number, view), table.routes)))
+        return tuple(sorted(node for node in found if node is not None and node not in {me, UNREACHABLE}))
+
+    def passing(self, number: int, view: View = View(), *, everyone: bool = True) -> Mapping[int, frozenset[NodeId]]:  # noqa: B008
+        """For each proxy, whose messages of the round before `number` (and whose final model) pass through it."""
+        table = self.table(number, view)
+        if len(table.proxies) == 0:
+            return {}
+        key = (table.round, view, everyone)
+        if key not in self._passing:
+            found: dict[int, set[NodeId]] = {}
+            for node in range(self.graph.nodes):
+                for other in self.farewells(NodeId(node), number, view, everyone=everyone):
+                    for proxy in table.routes.path(node, other)[1:-1]:
+                        found.setdefault(proxy, set()).add(NodeId(node))
+            self._passing[key] = {proxy: frozenset(nodes) for proxy, nodes in found.items()}
+        return self._passing[key]
 
     def routes(self, proxies: Ids) -> Routes:
         """The routes through `proxies`, made once."""

@@ -13,7 +13,8 @@ from torch import Tensor
 from coterie.aggregation.rules import Rule
 from coterie.core import draws
 from coterie.core.errors import ScenarioError
-from coterie.learning import losses, metrics, user
+from coterie.core import own_code
+from coterie.learning import losses, metrics
 from coterie.learning.algorithm import Algorithm
 from coterie.learning.network import Network
 from coterie.learning.optimizers import OPTIMIZERS, Optimizer
@@ -134,15 +135,15 @@ class Bench:
     def loss(self) -> losses.Loss:
         """The loss of the settings, or the one that suits the task."""
         name = self.training.loss or ("cross-entropy" if self.task.kind == "classification" else "squared-error")
-        return losses.Own(user.load(name, "training.loss", self.folder)) if user.is_own(name) else losses.LOSSES[name]()
+        return losses.Own(own_code.load(name, "training.loss", self.folder)) if own_code.is_own(name) else losses.LOSSES[name]()
 
     @cached_property
     def metrics(self) -> dict[str, metrics.Metric]:
         """Metrics by the name they are reported under: the task's own, then those of the settings."""
         found: dict[str, metrics.Metric] = {}
         for name in (self.task.metric, *self.training.metrics):
-            if user.is_own(name):
-                found[name.rpartition(":")[2].rpartition(".")[2]] = metrics.Own(user.load(name, "training.metrics", self.folder))
+            if own_code.is_own(name):
+                found[name.rpartition(":")[2].rpartition(".")[2]] = metrics.Own(own_code.load(name, "training.metrics", self.folder))
             else:
                 found[name] = metrics.METRICS[name]()
         return found
@@ -151,7 +152,7 @@ class Bench:
     def function(self) -> Callable[..., Any] | None:
         """The user's own local training, if there is one."""
         name = self.training.function
-        return None if name is None else user.load(name, "training.function", self.folder)
+        return None if name is None else own_code.load(name, "training.function", self.folder)
 
 
 @contextmanager

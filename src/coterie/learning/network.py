@@ -18,7 +18,7 @@ import numpy as np
 from coterie.core import draws
 from coterie.core.errors import Fault, ScenarioError
 from coterie.core.layout import Layout
-from coterie.learning import user
+from coterie.core import own_code
 from coterie.learning.layers import Embedding, Layer, Shape
 from coterie.learning.models import MODELS
 from coterie.tasks.choices import parts, placed
@@ -68,7 +68,7 @@ class Network:
         with placed("task.model"):
             name, params = parts(choice)
         tokens = vocabulary is not None
-        if user.is_own(name):
+        if own_code.is_own(name):
             own = cls(name, tuple(features), outputs, tokens, factory=_factory(name, params, features, outputs, folder))
             own.check()
             return own
@@ -164,7 +164,7 @@ def _placed(layers: tuple[Layer, ...], features: Shape, outputs: int) -> tuple[P
 
 
 def _factory(name: str, params: Mapping[str, Any], features: Shape, outputs: int, folder: str | None) -> "Callable[[], nn.Module]":
-    maker = user.load(name, "task.model.name", folder)
+    maker = own_code.load(name, "task.model.name", folder)
     if not callable(maker):
         raise ScenarioError.at("task.model.name", f"{name} is not a class or function", "name a torch.nn.Module")
     signature = inspect.signature(maker)

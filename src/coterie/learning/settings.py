@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from coterie.core.bounds import Count, Positive
 from coterie.core.errors import Fault, ScenarioError, nearest
-from coterie.learning import user
+from coterie.core import own_code
 from coterie.learning.algorithm import Algorithm
 from coterie.learning.losses import LOSSES
 from coterie.learning.metrics import METRICS
@@ -65,7 +65,7 @@ class Training:
 def _named(field: str, name: str, kind: str, folder: str | None) -> list[Fault]:
     """What is wrong with a loss, metric or training function called `name`."""
     place = f"training.{field}"
-    if not user.is_own(name):
+    if not own_code.is_own(name):
         registered: dict[str, Mapping[str, Any]] = {"loss": LOSSES, "metrics": METRICS, "function": {}}
         suited = [known for known, thing in registered[field].items() if kind in thing.kinds]
         if name in suited:
@@ -73,7 +73,7 @@ def _named(field: str, name: str, kind: str, folder: str | None) -> list[Fault]:
         fix = nearest(name, suited) if suited else "write module:function"
         return [Fault(place, f"there is no {field.removesuffix('s')} called {name!r} for a {kind}", fix)]
     try:
-        found = user.load(name, place, folder)
+        found = own_code.load(name, place, folder)
     except ScenarioError as error:
         return list(error.faults)
     return [] if callable(found) else [Fault(place, f"{name} is not a function", "name a function")]

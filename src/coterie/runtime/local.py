@@ -19,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from coterie.core.errors import ScenarioError
+from coterie.core.errors import RunError, ScenarioError
 from coterie.core.ids import NodeId
 from coterie.core.jobs import Executor, Handle
 from coterie.federation import journal
@@ -35,7 +35,7 @@ from coterie.scenario.setup import Setup
 PATIENCE_SECONDS, LINGER_SECONDS = 600.0, 5.0
 
 
-class RunFailed(RuntimeError):
+class RunFailed(RunError):
     """A node or a whole process of a local federation failed; says which, with its traceback."""
 
 

@@ -14,7 +14,7 @@ from coterie.reporting.progress import Progress
 from coterie.reporting.run_folder import REPORT, SCENARIO, RunFolder
 from coterie.reporting.summary import Outcome, Summary
 from coterie.scenario.baselines import Course, derive
-from coterie.scenario.check import check
+from coterie.scenario.check import check, check_with_data
 from coterie.scenario.reading import load
 from coterie.scenario.scenario import Scenario
 from coterie.scenario.setup import Setup
@@ -77,14 +77,12 @@ def resume(path: Path | str, *, quiet: bool = True, progress: Progress | None = 
 
 
 def checked(scenario: Scenario) -> Setup:
-    """The scenario made ready, with everything about it checked; raises ScenarioError with all faults."""
-    faults = check(scenario)
-    if not faults:
-        setup = Setup(scenario)
-        faults = setup.faults()
-        if not faults:
-            return setup
-    raise ScenarioError(*faults)
+    """The scenario made ready, with everything about it checked, its data too; raises ScenarioError with all faults."""
+    faults, setup = check(scenario), Setup(scenario)
+    faults = faults or setup.faults() or check_with_data(setup)
+    if faults:
+        raise ScenarioError(*faults)
+    return setup
 
 
 def _positions(path: Path) -> dict[str, int] | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from typing import Any, Protocol
 
+from coterie.core.errors import RunError
 from coterie.core.ids import NodeId
 from coterie.core.jobs import Handle, Job
 from coterie.federation.budget import Budget
@@ -28,7 +29,7 @@ MESSAGE, ANSWER, TIMER = 0, 1, 2
 Event = tuple[Any, ...]
 
 
-class StalledError(RuntimeError):
+class StalledError(RunError):
     """Nothing more can happen, and somebody still waits; says who waits for what."""
 
 
@@ -70,6 +71,7 @@ class Simulator:
         self.results: dict[int, RoundState] = {}
         self.trace: Callable[[float, str], None] | None = None
         self.events = 0
+        self._last_arrival: dict[int, float] = {}
         self._heads: dict[int, int] = {}
         self._at: Counter[int] = Counter()
         self._round_done = 0
@@ -144,6 +146,9 @@ class Simulator:
     def _finish(self) -> None:
         self.jobs.flush()
         self.recorder.computed()
+        if not self.federation.everyone:
+            for node in [node for node in self.nodes.values() if node.uninvited and node.root is not None]:
+                self.resting[node.id] = self.nodes.pop(node.id).root.state  # type: ignore[union-attr]
         if self.nodes:
             raise StalledError(self.who_waits())
         while self._round_done < self.budget.rounds:
@@ -165,26 +170,28 @@ class Simulator:
 
     # ---- what nodes ask for
 
-    def _push(self, delay: float, *event: Any) -> None:
+    def _push(self, time: float, *event: Any) -> None:
         self.sequence += 1
-        heappush(self.heap, (self.now + delay, self.sequence, *event))
+        heappush(self.heap, (time, self.sequence, *event))
 
     def transmit(self, node: Node, to: tuple[NodeId, ...], message: Message, beyond: tuple[NodeId, ...], ticket: Ticket) -> None:
-        """One entry in the heap for all destinations: every link is alike."""
+        """One entry in the heap for all destinations: every link is alike. What a node sends arrives in the order it was sent in."""
         if message.payload is not None and message.payload.value is None and message.__class__ not in self.federation.sizes:
             self.flush()  # its size depends on its value
         size = size_bytes(self.federation.numbers(message), len(beyond))
         if self.trace is not None:
             self.trace(self.now, f"{node.id} sends {message!r} to {', '.join(map(str, to))}" + (f" for {beyond}" if beyond else ""))
         self.recorder.sent(self.now, node.id, to, message, size)
-        self._push(self.network.delay_seconds(size), MESSAGE, to, node.id, message, beyond, ticket)
+        arrival = max(self.now + self.network.delay_seconds(size), self._last_arrival.get(node.id, 0.0))
+        self._last_arrival[node.id] = arrival
+        self._push(arrival, MESSAGE, to, node.id, message, beyond, ticket)
 
     def submit(self, node: Node, flow: int, token: int, job: Job[Any]) -> None:
         """The job waits in the graph; its answer comes when the device is through."""
         if self.trace is not None:
             self.trace(self.now, f"{node.id} begins {job.function}")
         self._issue(job)
-        self._push(job.seconds, ANSWER, node.id, flow, token, job.outputs)
+        self._push(self.now + job.seconds, ANSWER, node.id, flow, token, job.outputs)
 
     def _issue(self, job: Job[Any]) -> None:
         self.recorder.issued(job)
@@ -198,7 +205,7 @@ class Simulator:
 
     def after(self, node: Node, seconds: float, flow: int, token: int) -> None:
         """A timer."""
-        self._push(seconds, TIMER, node.id, flow, token)
+        self._push(self.now + seconds, TIMER, node.id, flow, token)
 
     def inspect(self, node: Node, handle: Handle) -> Any:  # noqa: ARG002 - part of the driver's interface
         """A barrier: everything that waits is computed."""
@@ -263,9 +270,9 @@ class Simulator:
         self._round_done += 1
 
     def rounds_saved(self) -> list[Any]:
-        """What is known about rounds, for a checkpoint."""
+        """What is known about rounds and links, for a checkpoint."""
         reports = [[round, on, handles] for (round, on), handles in self._reports.items()]
-        return [self._round_done, list(self._heads.items()), reports]
+        return [self._round_done, list(self._heads.items()), reports, list(self._last_arrival.items())]
 
     def rounds_restored(self, saved: list[Any]) -> None:
         """Know again what `rounds_saved` said."""
@@ -273,6 +280,7 @@ class Simulator:
         self._heads = dict(saved[1])
         self._at = Counter(self._heads.values())
         self._reports = {(round, on): handles for round, on, handles in saved[2]}
+        self._last_arrival = dict(saved[3])
 
     def _judge(self, round: int, facts: Handle) -> None:
         """Once all that made a model of `round` have reported, let the budget see their mean."""

@@ -8,17 +8,18 @@ sends the same again.
 
 from dataclasses import replace
 
+from coterie.core.errors import RunError
 from coterie.core.ids import NodeId
 from coterie.federation.effects import FOREVER, Checkpoint, Gather, Note, Report, beside, work
 from coterie.federation.federation import Federation
 from coterie.federation.flows.post import post
-from coterie.federation.flows.relay import relay, wait_for_those_behind
+from coterie.federation.flows.relay import relay, see_off
 from coterie.federation.messages import EXCHANGE, Goodbye, Model, RuleState, ServerState, Update
 from coterie.federation.plans import RoundPlan
 from coterie.federation.state import RoundState
 
 
-class NoModel(RuntimeError):
+class NoModel(RunError):
     """Nobody sent the model that this node waited for."""
 
 
@@ -28,7 +29,7 @@ async def participate(me: NodeId, federation: Federation, state: RoundState) -> 
         return await rounds(me, federation, state)
     async with beside(relay, me, federation, state.view):
         state = await rounds(me, federation, state)
-        await wait_for_those_behind(me, federation, state)
+        await see_off(me, federation, state)
     return state
 
 
@@ -41,7 +42,8 @@ async def rounds(me: NodeId, federation: Federation, state: RoundState) -> Round
     if federation.everyone:
         audience = federation.planner.closing_audience(me, state.round, state.view)
         await post(me, federation, state.view, audience, Model(state.round, me, state.model))
-    await post(me, federation, state.view, federation.planner.peers(me, state.round, state.view), Goodbye(state.round, me))
+    farewells = federation.planner.farewells(me, state.round, state.view, everyone=federation.everyone)
+    await post(me, federation, state.view, farewells, Goodbye(state.round, me))
     return state
 
 

@@ -18,5 +18,5 @@ async def post(me: NodeId, federation: Federation, view: View, to: tuple[NodeId,
     near = tuple(node for node in to if routes.graph.has_edge(me, node))
     if near:
         await Send(near, message)
-    for hop, beyond in routes.first_hops(me, tuple(node for node in to if node not in near)):
+    for hop, beyond in routes.next_hops(me, me, tuple(node for node in to if node not in near)):
         await Send((hop,), message, beyond)

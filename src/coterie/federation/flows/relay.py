@@ -12,12 +12,12 @@ async def relay(me: NodeId, federation: Federation, view: View) -> None:
     while await Checkpoint(view):
         for parcel in await Gather(Parcel, 0, FOREVER, None, need=1):
             routes = federation.routes(parcel.round, view)
-            for hop, beyond in routes.first_hops(me, parcel.to):
+            for hop, beyond in routes.next_hops(me, parcel.origin, parcel.to):
                 await Send((hop,), parcel.content, () if beyond == (hop,) else beyond)
 
 
-async def wait_for_those_behind(me: NodeId, federation: Federation, state: RoundState) -> None:
-    """A proxy stays until the neighbours that need it have said goodbye (or are gone), so that they get the last model."""
-    behind = federation.planner.served_by(me, state.round, state.view)
-    if behind:
-        await Gather(Goodbye, 0, FOREVER, behind, deadline_seconds=federation.linger_seconds)
+async def see_off(me: NodeId, federation: Federation, state: RoundState) -> None:
+    """A proxy stays until everybody whose messages pass through it has said goodbye: their goodbyes pass through it, too."""
+    passing = federation.planner.passing(state.round, state.view, everyone=federation.everyone).get(me)
+    if passing:
+        await Gather(Goodbye, state.round, FOREVER, passing, deadline_seconds=federation.linger_seconds)

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from coterie.core import own_code
 from coterie.core.bounds import Count
 from coterie.core.errors import ScenarioError
 from coterie.tasks.dataset import Dataset
 from coterie.tasks.datasets import dataset
-from coterie.tasks.reference import resolve
 from coterie.tasks.targets import Kind
 
 EXPECTED = (
@@ -36,7 +36,7 @@ def python(
     taken; or a mapping with "train", "test" (either of those forms) and "node" (whose each training sample is); or a
     coterie.tasks.dataset.Dataset. vocabulary: inputs are tokens below it.
     """
-    function = resolve(source, "source", folder)
+    function = own_code.load(source, "source", folder)
     if not callable(function):
         raise ScenarioError.at(
             "source", f"{source} is a {type(function).__name__}, not a function", "name a function that returns the data"

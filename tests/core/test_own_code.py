@@ -2,8 +2,8 @@ import sys
 
 import pytest
 
+from coterie.core import own_code
 from coterie.core.errors import ScenarioError
-from coterie.learning import user
 from coterie.learning.network import Network
 
 
@@ -18,7 +18,7 @@ def folder(tmp_path):
 
 def test_code_beside_the_scenario_is_found(folder):
     (folder / "mine_found.py").write_text("class A:\n    b = 7\n")
-    assert user.load("mine_found:A.b", folder=str(folder)) == 7
+    assert own_code.load("mine_found:A.b", folder=str(folder)) == 7
 
 
 def test_two_scenarios_may_have_modules_of_one_name(folder):
@@ -27,7 +27,7 @@ def test_two_scenarios_may_have_modules_of_one_name(folder):
         (folder / name / "mine_twice.py").write_text("import mine_helping\nvalue = mine_helping.value")
         (folder / name / "mine_helping.py").write_text(f"value = {value}")
     for name, value in (("one", 1), ("two", 2), ("two", 2), ("one", 1)):
-        assert user.load("mine_twice:value", folder=str(folder / name)) == value
+        assert own_code.load("mine_twice:value", folder=str(folder / name)) == value
 
 
 def test_what_is_installed_below_a_scenarios_folder_is_never_forgotten(folder):
@@ -37,8 +37,8 @@ def test_what_is_installed_below_a_scenarios_folder_is_never_forgotten(folder):
     (folder / "mine_above.py").write_text("import installed_below")
     (folder / "other" / "mine_else.py").write_text("value = 1")
     sys.path.append(str(folder / "site"))
-    user.load("mine_above:installed_below", folder=str(folder))
-    user.load("mine_else:value", folder=str(folder / "other"))
+    own_code.load("mine_above:installed_below", folder=str(folder))
+    own_code.load("mine_else:value", folder=str(folder / "other"))
     assert "installed_below" in sys.modules
     assert "mine_above" not in sys.modules
 
@@ -59,7 +59,7 @@ def test_what_is_installed_below_a_scenarios_folder_is_never_forgotten(folder):
 def test_what_cannot_be_loaded_is_said(folder, text, name, words):
     (folder / "mine_1.py").write_text(text)
     with pytest.raises(ScenarioError, match=words) as found:
-        user.load(name, "task.model.name", str(folder))
+        own_code.load(name, "task.model.name", str(folder))
     assert found.value.faults[0].place == "task.model.name"
 
 

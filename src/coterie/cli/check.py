@@ -1,0 +1,106 @@
+"""`coterie check`: say in words what a scenario would run, or everything that is wrong with it."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+from coterie.cli.arguments import ScenarioFile, Seed, Sets, settings
+from coterie.cli.outcome import outcome
+
+if TYPE_CHECKING:
+    from coterie.scenario.outlook import Outlook
+    from coterie.scenario.setup import Setup
+
+
+def check(scenario: ScenarioFile, sets: Sets = None, seed: Seed = None) -> None:
+    """Say what a SCENARIO would run, or everything that is wrong with it; nothing is trained."""
+    with outcome():
+        from coterie.scenario.outlook import outlook
+        from coterie.scenario.reading import read
+        from coterie.simulator.run import checked
+
+        source = read(scenario, sets=settings(sets, seed=seed))
+        with source.placing():
+            setup = checked(source.scenario)
+            found = outlook(setup)
+        width = max(len(heading) for heading, _ in _lines(setup, found))
+        typer.secho(setup.scenario.name, bold=True)
+        for heading, words in _lines(setup, found):
+            typer.echo(f"  {heading:<{width}}  {words}")
+
+
+def _lines(setup: "Setup", found: "Outlook") -> Iterator[tuple[str, str]]:
+    from coterie.reporting.units import counted, data_size, number
+
+    scenario, graph, task = setup.scenario, setup.graph, setup.task
+    about = "" if found.exact else "about "
+    yield (
+        "federation",
+        f"{counted(found.nodes, 'node')}, {scenario.architecture}, {scenario.topology.name} of {counted(graph.edge_count, 'edge')}",
+    )
+    yield "roles", _roles(setup)
+    least, most = int(task.train.sizes.min()), int(task.train.sizes.max())
+    spread = number(least) if least == most else f"{number(least)} to {number(most)}"
+    yield (
+        "data",
+        (
+            f"{task.name}, dealt out {_dealt(setup)}: {counted(int(task.train.sizes.sum()), 'sample')} to train on ({spread} a node), "
+            f"{number(int(task.test.sizes.sum()))} to test on at the nodes, {number(len(task.common_targets))} in the common test set"
+        ),
+    )
+    yield "model", f"{scenario.task.model.name} of {counted(found.parameters, 'parameter')} ({data_size(found.model_bytes)})"
+    yield "learning", f"{scenario.algorithm.name}, {scenario.training.optimizer.name}, {_length(setup)}"
+    typical = found.typical
+    yield (
+        "a round",
+        (
+            f"{about}{counted(round(typical.trainers), 'node')} train on {counted(round(typical.samples), 'sample')}; "
+            f"{counted(round(typical.messages), 'message')}, {data_size(typical.bytes)}"
+        ),
+    )
+    yield (
+        "in all",
+        (f"{_until(setup)}: {about}{counted(found.samples, 'sample')}, {counted(found.messages, 'message')}, {data_size(found.bytes)}"),
+    )
+    if scenario.baselines:
+        yield "baselines", ", ".join(scenario.baselines)
+
+
+def _roles(setup: "Setup") -> str:
+    from coterie.reporting.units import number
+
+    table = setup.planner.table(0)
+    counts = (("train", table.trainers), ("aggregate", table.aggregators), ("only forward", table.proxies), ("rest", table.idle))
+    words = [f"{number(len(who))} {does}" for does, who in counts if len(who)]
+    moves = "; they change from round to round" if setup.roles.rotates else ""
+    return f"{', '.join(words)}{moves}".replace("only forward", "forward")
+
+
+def _dealt(setup: "Setup") -> str:
+    partition = setup.scenario.partition
+    params = ", ".join(f"{name} {value}" for name, value in partition.params.items())
+    named = "as they suggest (auto)" if partition.chosen is None else f"by {partition.name}"
+    return f"{named} ({params})" if params else named
+
+
+def _length(setup: "Setup") -> str:
+    from coterie.reporting.units import counted
+
+    training = setup.scenario.training
+    if training.function is not None:
+        return f"your {training.function}"
+    length = counted(training.steps, "step") if training.steps is not None else counted(training.epochs or 1, "epoch")
+    return f"{length} a round in batches of {training.batch_size or 'everything'}"
+
+
+def _until(setup: "Setup") -> str:
+    from coterie.reporting.units import counted
+
+    until = setup.scenario.until
+    ends = [counted(until.rounds, "round")]
+    if until.target is not None:
+        ends.append(f"{until.target.metric or setup.task.metric} of {until.target.value:g}")
+    if until.converged is not None:
+        ends.append(f"{counted(until.converged.patience, 'evaluation')} without better {until.converged.metric}")
+    return ends[0] if len(ends) == 1 else f"at most {', or '.join(ends)}"

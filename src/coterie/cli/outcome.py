@@ -1,0 +1,57 @@
+"""How commands end: 0 done, 2 a bad scenario or arguments (all faults listed), 1 a failed run."""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from coterie.core.errors import RunError, ScenarioError
+from coterie.core.jobs import JobFailed
+
+FAILED, FAULTY, INTERRUPTED = 1, 2, 130
+
+
+@contextmanager
+def outcome() -> Iterator[None]:
+    """Within this, what goes wrong is told on standard error in words and ends the command with its exit code."""
+    try:
+        yield
+    except ScenarioError as error:
+        _tell_faults(error)
+        raise typer.Exit(FAULTY) from None
+    except KeyboardInterrupt:
+        typer.echo("Interrupted. The run's folder is kept: go on with coterie resume FOLDER.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except RunError as error:
+        typer.secho(f"The run failed: {error}", fg="red", bold=True, err=True)
+        for note in getattr(error, "__notes__", ()):
+            typer.echo(f"  {note}", err=True)
+        raise typer.Exit(FAILED) from None
+    except JobFailed as error:
+        if isinstance(error.__cause__, ScenarioError):
+            _tell_faults(error.__cause__)
+            raise typer.Exit(FAULTY) from None
+        _tell_cause(error)
+        raise typer.Exit(FAILED) from None
+
+
+def _tell_faults(error: ScenarioError) -> None:
+    count = len(error.faults)
+    typer.secho("There is a fault:" if count == 1 else f"There are {count} faults:", fg="red", bold=True, err=True)
+    for fault in error.faults:
+        place = typer.style(f"{fault.place}: ", bold=True) if fault.place else ""
+        typer.echo(f"  {place}{fault.problem}", err=True)
+        if fault.fix:
+            typer.secho(f"      → {fault.fix}", fg="cyan", err=True)
+
+
+def _tell_cause(error: JobFailed) -> None:
+    """The job that failed, and where in whose code; the way there through ours is left out."""
+    typer.secho(f"The run failed: {error}", fg="red", bold=True, err=True)
+    cause = error.__cause__
+    if cause is None:
+        return
+    for frame in traceback.extract_tb(cause.__traceback__)[-3:]:
+        typer.echo(f"  {frame.filename}, line {frame.lineno}, in {frame.name}: {frame.line}", err=True)
+    typer.echo(f"  {type(cause).__name__}: {cause}", err=True)

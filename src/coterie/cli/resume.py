@@ -1,0 +1,23 @@
+"""`coterie resume`: go on with a run that was killed."""
+
+import typer
+
+from coterie.cli.arguments import AsJson, Folder
+from coterie.cli.outcome import outcome
+
+
+def resume(folder: Folder, as_json: AsJson = False) -> None:
+    """Go on with the killed run in FOLDER; it ends as one that was not."""
+    with outcome():
+        import coterie
+        from coterie.reporting.summary import encode
+
+        finished = coterie.resume(folder, quiet=False)
+        if as_json:
+            typer.echo(encode(finished.summary).decode().rstrip())
+            return
+        from rich.console import Console
+
+        from coterie.reporting.tables import show_outcome
+
+        show_outcome(Console(), finished.summary, finished.report)

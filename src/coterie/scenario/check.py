@@ -1,0 +1,146 @@
+"""What is wrong between the settings of a scenario: `check` as far as it shows without its data, `check_with_data` the rest."""
+
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from typing import TYPE_CHECKING, Any
+
+from coterie.core.errors import Fault, ScenarioError
+from coterie.scenario.choice import Choice
+from coterie.scenario.faults import join
+from coterie.scenario.scenario import Scenario
+
+if TYPE_CHECKING:
+    from coterie.scenario.setup import Setup
+
+
+def check(scenario: Scenario) -> list[Fault]:
+    """Every fault that shows without the data; an empty list where there is none."""
+    return [
+        *_algorithm(scenario),
+        *_participation(scenario),
+        *_nodes(scenario),
+        *_metrics(scenario),
+        *_parts(scenario),
+        *_federation(scenario),
+    ]
+
+
+def _algorithm(scenario: Scenario) -> Iterator[Fault]:
+    reason = getattr(scenario.algorithm.entry.thing, "centralized_only", "")
+    if scenario.decentralized and reason:
+        fix = "write architecture: centralized, or another algorithm"
+        yield Fault("algorithm", f"{scenario.algorithm.name} needs a server: {reason}", fix)
+
+
+def _participation(scenario: Scenario) -> Iterator[Fault]:
+    count = scenario.participation.params.get("count")
+    if scenario.nodes is not None and isinstance(count, int) and count > scenario.nodes:
+        yield Fault(
+            "participation", f"{count} nodes are to take part and there are {scenario.nodes}", f"write at most {scenario.nodes}, or all"
+        )
+
+
+def _nodes(scenario: Scenario) -> Iterator[Fault]:
+    partition = scenario.partition
+    if partition.pooled is not None and scenario.nodes != 1:
+        yield Fault("partition.pooled", "brings everything to one node, and there are others", "write nodes: 1")
+    if scenario.nodes is None and partition.name in {"iid", "dirichlet", "shards", "pathological", "log-normal", "power-law"}:
+        yield Fault("nodes", f"is missing: the partition {partition.name} does not say how many there are", "write nodes: 16")
+
+
+def _metrics(scenario: Scenario) -> Iterator[Fault]:
+    """A bound on something that is never measured."""
+    measured = {"accuracy", "loss", "r2"}
+    measured |= {name.rpartition(":")[2].rpartition(".")[2] for name in scenario.training.metrics}
+    known = measured | {f"{name}_own" for name in measured} | {"train_loss"}
+    for place, rule in (("until.target", scenario.until.target), ("until.converged", scenario.until.converged)):
+        metric = None if rule is None else rule.metric
+        if metric is not None and metric not in known:
+            yield Fault(f"{place}.metric", f"{metric!r} is not measured", f"write one of {', '.join(sorted(known))}")
+    if scenario.until.converged is not None:
+        looks = scenario.until.rounds // scenario.evaluation.every
+        if scenario.until.converged.patience >= looks and scenario.evaluation.every > 1:
+            problem = f"{looks} evaluations are too few to see {scenario.until.converged.patience} without improvement"
+            yield Fault("evaluation.every", problem, "evaluate more often, or be less patient")
+
+
+def _parts(scenario: Scenario) -> Iterator[Fault]:
+    """What registered things say of their own parameters when they are made."""
+    for place, choice in _choices(scenario):
+        if choice.own or not is_dataclass(choice.entry.thing):
+            continue
+        thing: Any = choice.entry.thing
+        try:
+            thing(**choice.params)
+        except ScenarioError as error:
+            for fault in error.faults:
+                yield fault if fault.place.startswith(place) else Fault(join(place, fault.place), fault.problem, fault.fix)
+
+
+def _choices(scenario: Scenario) -> Iterator[tuple[str, Choice]]:
+    yield "algorithm", scenario.algorithm
+    yield "training.optimizer", scenario.training.optimizer
+    yield "training.learning_rate_schedule", scenario.training.learning_rate_schedule
+    if scenario.partition.chosen is not None:
+        yield "partition", scenario.partition
+
+
+def _federation(scenario: Scenario) -> Iterator[Fault]:
+    """What is wrong with the graph and the roles on it, where the number of nodes does not depend on the data."""
+    from coterie.scenario.setup import Setup
+
+    if scenario.nodes is None:
+        return
+    try:
+        yield from Setup(scenario).faults()
+    except ScenarioError as error:
+        yield from error.faults
+
+
+def check_with_data(setup: "Setup") -> list[Fault]:
+    """Every fault that shows once the data and the user's own code are loaded, which this does; trains nothing.
+
+    For scenarios that `check` finds nothing wrong with.
+    """
+    try:
+        kind = setup.task.kind
+    except ScenarioError as error:
+        return list(error.faults)
+    faults = setup.training.faults(kind, setup.scenario.folder)
+    try:
+        _ = setup.network
+        if setup.scenario.training.device != "cpu":
+            setup.bench()
+        if setup.scenario.nodes is None:
+            faults += setup.faults()
+    except ScenarioError as error:
+        faults += error.faults
+    return faults or [*_metric_of_kind(setup), *_too_few(setup)]
+
+
+def _metric_of_kind(setup: "Setup") -> Iterator[Fault]:
+    """A target for accuracy where numbers are predicted, or the other way round."""
+    wrong = "r2" if setup.task.metric == "accuracy" else "accuracy"
+    until = setup.scenario.until
+    for place, rule in (("until.target.metric", until.target), ("until.converged.metric", until.converged)):
+        if (
+            rule is not None
+            and rule.metric is not None
+            and rule.metric.removesuffix("_own") == wrong
+            and wrong not in setup.training.metrics
+        ):
+            yield Fault(place, f"{rule.metric} is not measured in a {setup.task.kind}", f"write {setup.task.metric}")
+
+
+def _too_few(setup: "Setup") -> Iterator[Fault]:
+    """A rule that an aggregator gets too few updates for, in the first round."""
+    table = setup.planner.table(0)
+    counts = {
+        node: 1 + len(table.exchanges(node)) if setup.coupled else len(table.collectors[node]) + int(table.sends_to.get(node) == node)
+        for node in table.aggregators.tolist()
+    }
+    node = min(counts, key=lambda node: (counts[node], node))
+    reason = setup.rule.refusal(counts[node]) if counts[node] else ""
+    alone = setup.scenario.topology.name == "isolated"
+    if reason and not alone:
+        yield Fault("aggregation", f"{reason} (node {node} in round 0)", "tolerate fewer, add edges or nodes, or choose another rule")
