@@ -196,3 +196,13 @@ def test_both_ways_of_an_edge_are_added(tmp_path: Path) -> None:
     assert data["edges"]["bytes"] == [40, 12]
     assert data["edges"]["name"] == ["1 ↔ 2", "0 ↔ 1"]
     assert dict(zip(map(tuple, data["graph"]["edges"]), data["graph"]["bytes"], strict=True)) == {(0, 1): 12, (1, 2): 40}
+
+
+def test_a_baseline_of_other_rounds_is_drawn_over_those_of_the_federation():
+    from coterie.reporting.report.content import _over
+
+    run = _over(30, {"label": "distributed", "curves": {"accuracy": {"round": [0, 5, 404]}}}, 404)
+    assert run["curves"]["accuracy"]["round"] == [0, 0.4, 30]
+    assert run["label"] == "distributed, 404 rounds"
+    same = {"label": "local", "curves": {"accuracy": {"round": [0, 30]}}}
+    assert _over(30, dict(same), 30) == same

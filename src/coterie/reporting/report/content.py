@@ -65,6 +65,15 @@ def curves(name: str, folder: RunFolder, outcome: Outcome, *, single_nodes: bool
     return {"name": name, "label": name.replace("-", " "), "curves": found, "lines": singles, "band": single_nodes}
 
 
+def _over(rounds: int, run: dict[str, Any], own_rounds: int) -> dict[str, Any]:
+    """A baseline over the federation's `rounds`, in which it trained on as many samples in rounds of another size."""
+    if rounds and own_rounds and rounds != own_rounds:
+        for found in run["curves"].values():
+            found["round"] = [round(number * rounds / own_rounds, 1) for number in found["round"]]
+        run |= {"label": f"{run['label']}, {own_rounds} rounds", "stretched": True}
+    return run
+
+
 def _shown(names: tuple[str, ...], main: str) -> list[str]:
     first = [name for name in (main, own(main), "loss", "loss_own", "train_loss") if name in names]
     return (first + [name for name in names if name not in first])[:MOST_CURVES]
@@ -82,7 +91,9 @@ def content(folder: RunFolder) -> dict[str, Any]:
     finished = {name: baseline for name, baseline in folder.baselines().items() if baseline.finished}
     others = {name: finished[name] for name in dict.fromkeys([*summary.baselines, *finished]) if name in finished}
     runs = [curves(FEDERATION, folder, summary, single_nodes=True)]
-    runs += [curves(name, other, summary.baselines.get(name, outcome(other)), single_nodes=False) for name, other in others.items()]
+    for name, other in others.items():
+        told = summary.baselines.get(name, outcome(other))
+        runs.append(_over(summary.rounds, curves(name, other, told, single_nodes=False), told.rounds))
     drawn = {metric for run in runs for metric in run["curves"]}
     return {
         "metric": summary.metric,

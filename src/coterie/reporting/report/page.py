@@ -56,6 +56,7 @@ def report(folder: RunFolder) -> str:
         settings=[(path, written(value)) for path, value in content.known_settings(folder).items()],
         scenario=folder.scenario,
         data=data,
+        stretched=any(run.get("stretched") for run in data["runs"]),
         further=_further(data),
         node_rows=_node_rows(data["nodes"]),
         graph_words=_graph_words(data["graph"]),
