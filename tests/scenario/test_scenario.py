@@ -281,3 +281,12 @@ def test_a_scenario_from_elsewhere_names_only_registered_things(place):
 def test_a_scenario_from_elsewhere_may_set_everything_else():
     settings = {"task": {"dataset": {"name": "mnist", "limit": 9}}, "nodes": 4, "topology": "ring", "partition": {"name": "dirichlet"}}
     assert Scenario.of(settings, trusted=False) == Scenario(**settings)
+
+
+def test_another_architecture_brings_its_own_topology_and_roles_unless_they_were_chosen():
+    star = coterie.Scenario(task="digits", nodes=4)
+    other = star.changed(architecture="decentralized")
+    assert (other.topology.name, other.roles.aggregator.nodes) == ("full", ("all",))
+    ring = star.changed(topology="ring").changed(architecture="decentralized")
+    assert (ring.topology.name, ring.roles.aggregator.nodes) == ("ring", ("all",))
+    assert star.changed(seed=4).topology.name == "star"

@@ -9,6 +9,7 @@ check, the command line, the JSON schema and the reference page all say the same
 import importlib
 import inspect
 import pkgutil
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, is_dataclass
 from functools import cached_property
@@ -86,7 +87,8 @@ class Registry(Generic[F]):
             key = name or str(getattr(thing, "__name__", ""))
             old = self._entries.get(key)
             if old is not None and _origin(old.thing) != _origin(thing):
-                raise ScenarioError.at("", f"two {self.kind}s are called {key!r} ({_origin(old.thing)}, {_origin(thing)})", "rename one")
+                places = " and ".join(_origin(one)[0] for one in (old.thing, thing))
+                raise ScenarioError.at("", f"two {self.kind}s are called {key!r}: in {places}", "rename one")
             self._entries[key] = Entry(key, thing, self._reserved)
             return thing
 
@@ -115,7 +117,10 @@ class Registry(Generic[F]):
 
 
 def _origin(thing: Any) -> tuple[str, str]:
-    return (getattr(thing, "__module__", "?"), getattr(thing, "__qualname__", repr(thing)))
+    """The file and the name that a thing comes from: the same when a file is imported again, or under another name."""
+    name = str(getattr(thing, "__module__", "?"))
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return (file or name, getattr(thing, "__qualname__", repr(thing)))
 
 
 def faults_of(error: ValidationError, place: str, model: type[BaseModel] | None = None) -> list[Fault]:

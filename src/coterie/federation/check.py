@@ -46,6 +46,8 @@ def _of_round(planner: Planner, number: int, *, everyone: bool, isolated: bool) 
     yield from _unreached(planner, table, number, where, everyone=everyone)
     if planner.roles.coupled and isolated:
         return
+    if planner.roles.coupled and not planner.static:
+        return  # neighbours that rest in one round meet in another
     if len(table.aggregators) > 1 and not _joined(table):
         fix = "add edges between the groups" if planner.roles.coupled else "add edges between them, or proxies on the way"
         yield Fault("topology", "the nodes that aggregate fall into groups that cannot exchange models" + where, fix)

@@ -69,7 +69,10 @@ class Series:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Metrics:
-    """Every row of a run as columns of shape (rows,), in the order of the file; `value` is NaN where the row says null."""
+    """Every row of a run as columns of shape (rows,), in the order of the file; `value` is NaN where the row says null.
+
+    shared: whether nodes share one model. What an earlier aggregator measured on the common test set is then nobody's last value.
+    """
 
     names: tuple[str, ...]
     code: npt.NDArray[np.int16]
@@ -78,6 +81,7 @@ class Metrics:
     round: Ints
     value: Floats
     seconds: Floats
+    shared: bool = False
 
     def __len__(self) -> int:
         return len(self.value)
@@ -92,6 +96,8 @@ class Metrics:
     def last(self, metric: str) -> tuple[Ints, Floats]:
         """Each node's last value of a metric: nodes (n,) in order, values (n,), NaN where that value was not finite."""
         mine = np.flatnonzero(self.code == self.names.index(metric)) if metric in self.names else np.empty(0, np.intp)
+        if self.shared and len(mine) and metric != "train_loss" and not metric.endswith("_own"):
+            mine = mine[self.round[mine] == self.round[mine].max()]
         rows = mine[np.lexsort((self.round[mine], self.node[mine]))]  # stable: of two rows for one round the later counts
         rows = rows[np.flatnonzero(np.diff(self.node[rows], append=-1))]
         return self.node[rows], self.value[rows]
@@ -101,7 +107,7 @@ class Metrics:
         return {name: self.last(name)[1] for name in self.names}
 
 
-def read_metrics(path: Path) -> Metrics:
+def read_metrics(path: Path, *, shared: bool = False) -> Metrics:
     """The columns of a `metrics.jsonl`, about a microsecond a row; raises ScenarioError where it is damaged."""
     codes: dict[str, int] = {}
     parts: list[tuple[npt.NDArray[Any], ...]] = []
@@ -124,4 +130,4 @@ def read_metrics(path: Path) -> Metrics:
     if not parts:
         parts.append(tuple(np.empty(0, kind) for kind in (np.int16, np.int32, np.int32, np.float64, np.float64)))
     code, node, round_, value, seconds = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Metrics(tuple(codes), code, node, round_, value, seconds)
+    return Metrics(tuple(codes), code, node, round_, value, seconds, shared)

@@ -31,6 +31,8 @@ from coterie.reporting.rows import RowWriter
 from coterie.reporting.summary import Summary, encode, read_summary
 
 METRICS, EVENTS, LOG = "metrics.jsonl", "events.jsonl", "log.txt"
+SHARED = ("centralized", "semi-decentralized")
+"""Architectures in which nodes share one model."""
 SCENARIO, FACTS, SUMMARY, REPORT = "scenario.yaml", "facts.json", "summary.json", "report.html"
 
 
@@ -216,7 +218,7 @@ class RunFolder:
     def metrics(self) -> Metrics:
         """All metrics as columns; read when first asked for."""
         self._flush()
-        return read_metrics(self.path / METRICS)
+        return read_metrics(self.path / METRICS, shared=self.facts.architecture in SHARED)
 
     @cached_property
     def events(self) -> Events:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from coterie.core.errors import Fault, ScenarioError
 from coterie.scenario.choice import Choice
 from coterie.scenario.faults import join
+from coterie.scenario.roles import ALL
 from coterie.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def check(scenario: Scenario) -> list[Fault]:
         *_algorithm(scenario),
         *_participation(scenario),
         *_nodes(scenario),
+        *_architecture(scenario),
         *_metrics(scenario),
         *_parts(scenario),
         *_federation(scenario),
@@ -46,6 +48,12 @@ def _nodes(scenario: Scenario) -> Iterator[Fault]:
         yield Fault("partition.pooled", "brings everything to one node, and there are others", "write nodes: 1")
     if scenario.nodes is None and partition.name in {"iid", "dirichlet", "shards", "pathological", "log-normal", "power-law"}:
         yield Fault("nodes", f"is missing: the partition {partition.name} does not say how many there are", "write nodes: 16")
+
+
+def _architecture(scenario: Scenario) -> Iterator[Fault]:
+    if scenario.decentralized and scenario.roles.aggregator.whole != ALL:
+        fix = "leave it out, or write architecture: centralized, where several aggregators may exchange models"
+        yield Fault("roles.aggregator", "in a decentralized federation everybody aggregates", fix)
 
 
 def _metrics(scenario: Scenario) -> Iterator[Fault]:
@@ -106,7 +114,7 @@ def check_with_data(setup: "Setup") -> list[Fault]:
         kind = setup.task.kind
     except ScenarioError as error:
         return list(error.faults)
-    faults = setup.training.faults(kind, setup.scenario.folder)
+    faults = setup.training.faults(kind, setup.scenario.folder, setup.algorithm)
     try:
         _ = setup.network
         if setup.scenario.training.device != "cpu":

@@ -11,7 +11,7 @@ from typing import Any
 from coterie.core.errors import Fault, ScenarioError
 from coterie.scenario import overrides, yaml
 from coterie.scenario.check import check
-from coterie.scenario.scenario import Scenario
+from coterie.scenario.scenario import Scenario, without_implied
 
 Steps = tuple[str | int, ...]
 
@@ -86,6 +86,8 @@ class Source:
     def override(self, override: str) -> None:
         """Puts `path.to.key=value` in place of what the file says; raises ScenarioError where it is no such thing."""
         path, value = overrides.parse(override)
+        if path == ("architecture",):
+            self.settings = without_implied(self.settings)
         try:
             overrides.apply(self.settings, path, value)
         except ScenarioError as error:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Le, Len
@@ -102,7 +103,7 @@ class Scenario(Part):
             settings = below(PRESETS[preset], settings)
         architecture = settings.get("architecture", "centralized")
         if isinstance(architecture, str) and architecture in ARCHITECTURES:
-            settings["topology"] = settings.get("topology") or ("star" if architecture == "centralized" else "full")
+            settings["topology"] = settings.get("topology") or _topology(architecture)
             if isinstance(settings.get("roles", {}), Mapping):
                 settings["roles"] = {**_roles(architecture, settings["topology"]), **settings.get("roles", {})}
         return settings, faults
@@ -127,8 +128,9 @@ class Scenario(Part):
         return yaml.dump(self.resolved())
 
     def changed(self, **settings: Any) -> "Scenario":
-        """The same scenario with some settings in place of its own, checked anew."""
-        return Scenario(**{**self.resolved(), **settings})
+        """The same scenario with some settings in place of its own, checked anew; another architecture brings its own roles."""
+        own = self.resolved()
+        return Scenario(**{**(without_implied(own) if "architecture" in settings else own), **settings})
 
     @property
     def digest(self) -> str:
@@ -152,6 +154,26 @@ def _fill(scenario: Scenario, settings: Mapping[str, Any], *, trusted: bool) -> 
         scenario.__pydantic_validator__.validate_python(settings, self_instance=scenario, context={"trusted": trusted})
     except ValidationError as error:
         raise ScenarioError(*faults_of(error, settings)) from None
+
+
+def without_implied(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings without the topology and the roles that their architecture implies anyway: for when it is to change."""
+    architecture = settings.get("architecture", "centralized")
+    if architecture not in ARCHITECTURES:
+        return dict(settings)
+    topology = _topology(architecture)
+    implied = {"topology": (Topology, topology), "roles": (Roles, _roles(architecture, settings.get("topology", topology)))}
+    with suppress(ScenarioError):  # what is wrong is told by the check
+        return {
+            key: value
+            for key, value in settings.items()
+            if key not in implied or implied[key][0].model_validate(value) != implied[key][0].model_validate(implied[key][1])
+        }
+    return dict(settings)
+
+
+def _topology(architecture: str) -> str:
+    return "star" if architecture == "centralized" else "full"
 
 
 def _roles(architecture: str, topology: Any) -> dict[str, Any]:
