@@ -1,7 +1,7 @@
 """Writes down what happens in a simulated run: metrics as they become known, rounds as they end, what every edge carried."""
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +37,11 @@ class RunRecorder:
         self.newest: dict[str, list[float]] = {}
         self._tallies: defaultdict[int, Tally] = defaultdict(Tally)
         self._waiting: list[tuple[int, int, float, Handle]] = []
-        self._began = time.monotonic()
+        self._began = self._looked = time.monotonic()
+        self._issued: Counter[int] = Counter()
+        self._real: defaultdict[int, float] = defaultdict(float)
+        self._real_seconds = 0.0
+        self._ended: list[tuple[int, float, Tally]] = []
 
     @property
     def wall_seconds(self) -> float:
@@ -64,6 +68,7 @@ class RunRecorder:
 
     def issued(self, job: Job[Any]) -> None:
         """Count a job."""
+        self._issued[job.round] += 1
         if job.function == "train":
             self._tallies[job.round].trained += 1
         elif job.function in {"aggregate", "mix"}:
@@ -78,7 +83,11 @@ class RunRecorder:
         self._reject(node, refusal.sender, refusal.problem.reason, refusal.message.round)
 
     def computed(self) -> None:
-        """Write the facts that have become known, grouped by metric and round."""
+        """Write the facts that have become known, grouped by metric and round, and what the rounds that are over have cost."""
+        self._write_facts()
+        self._write_rounds()
+
+    def _write_facts(self) -> None:
         groups: defaultdict[tuple[int, str], list[tuple[int, float, float]]] = defaultdict(list)
         for round, node, at, facts in self._waiting:
             for name, value in facts.value.items():
@@ -94,19 +103,30 @@ class RunRecorder:
             self.folder.append_metrics(round, name, list(nodes), list(values), np.array(times))
             self.newest[name] = list(values)
 
+    def _write_rounds(self) -> None:
+        """Real time since the last time goes to rounds by their jobs: those of many rounds may have been run at once."""
+        now, jobs = time.monotonic(), self._issued.total()
+        for number, count in self._issued.items():
+            self._real[number] += (now - self._looked) * count / jobs
+        self._looked = now
+        self._issued.clear()
+        for number, at, tally in self._ended:
+            self._real_seconds += self._real.pop(number, 0.0)
+            self.folder.append_round(
+                round=number + 1,
+                seconds=at,
+                wall_seconds=self._real_seconds,
+                bytes=tally.bytes,
+                messages=tally.messages,
+                trained=tally.trained,
+                aggregated=tally.aggregated,
+            )
+        self._ended.clear()
+
     def round_done(self, time: float, round: int) -> None:
-        """Write the round's cost."""
-        tally = self._tallies.pop(round, None) or Tally()
+        """The round is over; its cost is written once its jobs have run."""
         self.round = round + 1
-        self.folder.append_round(
-            round=round + 1,
-            seconds=time,
-            wall_seconds=self.wall_seconds,
-            bytes=tally.bytes,
-            messages=tally.messages,
-            trained=tally.trained,
-            aggregated=tally.aggregated,
-        )
+        self._ended.append((round, time, self._tallies.pop(round, Tally())))
         if self._on_round is not None:
             self._on_round()
 
@@ -121,7 +141,7 @@ class RunRecorder:
         return {
             "positions": self.folder.positions(),
             "counts": [self.bytes_sent, self.messages, self.samples_trained, self.rejections, self.round],
-            "wall_seconds": self.wall_seconds,
+            "wall_seconds": [self.wall_seconds, self._real_seconds, list(self._real.items())],
             "edges": [[a, b, size] for (a, b), size in self.edge_bytes.items()],
             "tallies": [[round, t.bytes, t.messages, t.trained, t.aggregated] for round, t in self._tallies.items()],
         }
@@ -129,7 +149,9 @@ class RunRecorder:
     def restored(self, saved: dict[str, Any]) -> None:
         """Become what `saved` said."""
         self.bytes_sent, self.messages, self.samples_trained, self.rejections, self.round = saved["counts"]
-        self._began = time.monotonic() - saved["wall_seconds"]
+        whole, self._real_seconds, real = saved["wall_seconds"]
+        self._began = time.monotonic() - whole
+        self._real.update(real)
         self.edge_bytes.update({(a, b): size for a, b, size in saved["edges"]})
         for round, *counts in saved["tallies"]:
             tally = self._tallies[round]

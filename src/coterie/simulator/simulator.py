@@ -153,6 +153,7 @@ class Simulator:
             raise StalledError(self.who_waits())
         while self._round_done < self.budget.rounds:
             self._end_round()
+        self.recorder.computed()
 
     def who_waits(self) -> str:
         """For every node that has not finished: where each of its flows stands, and what it waits for."""
