@@ -109,6 +109,10 @@ class Federation:
             phase=phase,
         )
 
+    def weight(self, message: Message) -> int:
+        """What a message counts for: the samples that its origin claims, but no more than it is known to have."""
+        return min(message.weight, int(self.samples[message.origin]))
+
     # ---- jobs
 
     def train(self, me: NodeId, state: RoundState, *, whole: bool) -> Job[Trained]:
@@ -123,7 +127,7 @@ class Federation:
             state.server,
             state.rule,
             tuple(message.payload for message in updates if message.payload is not None),
-            weights=tuple(float(message.weight) for message in updates),
+            weights=tuple(float(self.weight(message)) for message in updates),
             origins=tuple(int(message.origin) for message in updates),
             fraction=len(updates) / max(1, len(self.planner.roles.trainer.candidates)),
             node=me,
@@ -133,7 +137,7 @@ class Federation:
     def mix(self, me: NodeId, state: RoundState, models: tuple[Message, ...]) -> Job[Mixed]:
         """The own model and those of `models` (in order of origin), mixed."""
         origins = tuple(message.origin for message in models)
-        samples = {message.origin: message.weight for message in models} | {me: int(self.samples[me])}
+        samples = {message.origin: self.weight(message) for message in models} | {me: int(self.samples[me])}
         return mix(
             state.model,
             tuple(message.payload for message in models if message.payload is not None),
