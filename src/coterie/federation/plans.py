@@ -192,7 +192,7 @@ class Planner:
         moved = not self.roles.coupled and not np.array_equal(holders, table.aggregators)
         return RoundPlan(
             trains=send_to is not None,
-            publish_to=self._audience(me, table, holders) if place >= 0 else (),
+            publish_to=self._audiences(number, view, closing=False).get(me, ()),
             hand_over_to=self._successors(table.aggregators, holders, me) if moved and place >= 0 else (),
             take_over_from=self._predecessor(table.aggregators, holders, me) if moved and aggregates else None,
             send_to=None if send_to is None else NodeId(send_to),
@@ -201,13 +201,19 @@ class Planner:
             keeps=self.roles.coupled,
         )
 
-    def _audience(self, me: NodeId, table: RoundTable, holders: Ids) -> Nodes:
-        """Those who take part in the round and do not hold its model, as far as they are this holder's."""
-        others = _without(table.participants, holders)
-        if len(holders) > 1 and len(others):
-            routes = table.routes
-            others = np.array([node for node in others.tolist() if self._provider(node, table, holders, routes) == me], np.int64)
-        return tuple(NodeId(node) for node in others.tolist())
+    @lru_cache(maxsize=8)  # noqa: B019 - a planner lives as long as its run
+    def _audiences(self, number: int, view: View, *, closing: bool) -> Mapping[int, Nodes]:
+        """Whom each holder sends the model of round `number` to: who takes part and does not hold it; if `closing`, all others."""
+        if self.roles.coupled:
+            return {}
+        holders, table = self.holders(number, view), self.table(number, view)
+        who = np.setdiff1d(np.arange(self.graph.nodes), view.absent) if closing else table.participants
+        found: dict[int, list[NodeId]] = {}
+        alone = int(holders[0]) if len(holders) == 1 else None
+        for node in _without(who, holders).tolist():
+            provider = self._provider(node, table, holders, table.routes) if alone is None else alone
+            found.setdefault(provider, []).append(NodeId(node))
+        return {holder: tuple(nodes) for holder, nodes in found.items()}
 
     def _provider(self, node: int, table: RoundTable, holders: Ids, routes: Routes) -> int:
         """Which holder `node` gets the model from: its own aggregator if that is one, else the nearest."""
@@ -230,14 +236,7 @@ class Planner:
 
     def closing_audience(self, me: NodeId, number: int, view: View = View()) -> Nodes:  # noqa: B008 - frozen
         """Whom the holder `me` sends the final model, that of round `number`, to: all who do not hold it."""
-        holders = self.holders(number, view)
-        if _index(holders, me) < 0:
-            return ()
-        others = np.setdiff1d(np.arange(self.graph.nodes), np.concatenate([holders, np.array(view.absent, np.int64)]))
-        if len(holders) > 1:
-            table = self.table(number, view)
-            others = np.array([n for n in others.tolist() if self._provider(n, table, holders, table.routes) == me], np.int64)
-        return tuple(NodeId(node) for node in others.tolist())
+        return self._audiences(number, view, closing=True).get(me, ())
 
     def farewells(self, me: NodeId, number: int, view: View = View(), *, everyone: bool = True) -> Nodes:  # noqa: B008 - frozen
         """Whom `me` says goodbye to when it has finished before round `number`: those who may still wait for it.
