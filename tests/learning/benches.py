@@ -42,7 +42,19 @@ def task(sizes=(7, 5, 12), features=(6,), classes=3, tests=(4, 0, 3), common=11,
     )
 
 
-def bench(at=None, *, model="logistic", algorithm="fedavg", rule="mean", device="cpu", rounds=None, folder=None, **training):
+def bench(
+    at=None,
+    *,
+    model="logistic",
+    algorithm="fedavg",
+    rule="mean",
+    device="cpu",
+    engine="exact",
+    chunk=None,
+    rounds=None,
+    folder=None,
+    **training,
+):
     """A bench for the task `at` (by default a small one)."""
     at = task() if at is None else at
     rule = {"name": rule} if isinstance(rule, str) else dict(rule)
@@ -55,6 +67,8 @@ def bench(at=None, *, model="logistic", algorithm="fedavg", rule="mean", device=
         rule=aggregation.build(rule.pop("name"), **rule),
         secret=partial(draws.derived_secret, 0),
         device=device,
+        engine=engine,
+        chunk=chunk,
         rounds=rounds,
         folder=folder,
     )

@@ -162,6 +162,7 @@ def test_a_job_that_kills_worker_after_worker_is_an_error():
 def test_ctrl_c_ends_what_is_running_and_the_pool_goes_on():
     executor = Processes(make_slow, workers=2)
     workers = [slot.process.pid for slot in executor._slots]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell begins with it ignored
     try:
         threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
         began = time.monotonic()
@@ -171,6 +172,7 @@ def test_ctrl_c_ends_what_is_running_and_the_pool_goes_on():
         assert not any(map(alive, workers))
         executor.run([evaluate(executor.put(INITIAL), node=0, round=0, on="common")])
     finally:
+        signal.signal(signal.SIGINT, before)
         executor.close()
 
 

@@ -6,6 +6,7 @@ secure aggregation and streaming, which see no single update, accept only those.
 """
 
 import functools
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast, overload
@@ -13,9 +14,11 @@ from typing import Any, cast, overload
 import numpy as np
 
 from coterie.aggregation.arrays import Array, like, stacked, weighted_sum
+from coterie.core.errors import ScenarioError
 from coterie.core.registry import Registry
 
 Function = Callable[..., Any]
+NUMBER = np.zeros(1)
 
 
 class TooFew(ValueError):
@@ -106,15 +109,24 @@ class Rule:
         """The same over n separate vectors (d,)."""
         return self(stacked(rows), weights, **inputs)
 
-    def refusal(self, count: int) -> str:
-        """Why the rule cannot aggregate `count` updates, or an empty string; found by trying it on zeros."""
-        zeros, ones = np.zeros((count, 1)), np.ones(count)
-        known = {"own": zeros[0], "reference": zeros[0], "start": zeros[0], "history": None, "losses": ones, "progress": 0.0}
+    def refusal(self, count: int, model: Array = NUMBER) -> str:
+        """Why the rule cannot aggregate `count` updates, or an empty string; found by trying it on that many of `model` (d,).
+
+        Raises ScenarioError where the rule fails for another reason than their number.
+        """
+        updates = stacked([model] * count)
+        losses = like(np.ones(count), updates)
+        known = {"own": model, "reference": model, "start": model, "history": None, "losses": losses, "progress": 0.0}
         known["key"] = np.random.Generator(np.random.Philox(0))
         try:
-            self(zeros, ones, **{name: known[name] for name in self.inputs})
+            with np.errstate(all="ignore"):
+                self(updates, None, **{name: known[name] for name in self.inputs})
         except TooFew as problem:
             return str(problem)
+        except Exception as error:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            told = f"{self.name} fails on {count} updates: {type(error).__name__}: {error} ({last.filename}, line {last.lineno})"
+            raise ScenarioError.at("aggregation", told, "correct the rule") from error
         return ""
 
 

@@ -4,7 +4,7 @@ Li et al. 2020, "Federated Optimization in Heterogeneous Networks", https://arxi
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from coterie.algorithms.algorithm import Algorithm, Sections, algorithm
 from coterie.core.bounds import NonNegative
@@ -14,6 +14,8 @@ from coterie.core.bounds import NonNegative
 @dataclass(frozen=True)
 class FedProx(Algorithm):
     """Federated averaging with the term `proximity` / 2 · ‖w - start‖² in every node's loss (the paper's μ)."""
+
+    elementwise: ClassVar[bool] = True
 
     proximity: NonNegative = 0.01
 

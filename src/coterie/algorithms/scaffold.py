@@ -19,6 +19,7 @@ class Scaffold(Algorithm):
     update: ClassVar[tuple[str, ...]] = ("delta", "control")
     broadcast: ClassVar[tuple[str, ...]] = ("control",)
     client_state: ClassVar[tuple[str, ...]] = ("control",)
+    elementwise: ClassVar[bool] = True
     centralized_only: ClassVar[str] = "SCAFFOLD's control variate is the mean over all nodes, and nobody would hold it"
 
     server_rate: Positive = 1.0
@@ -27,7 +28,7 @@ class Scaffold(Algorithm):
         """The gradient minus the node's own drift plus everybody's."""
         return gradient + (broadcast[0] - client[0])
 
-    def finish(self, start: Any, end: Any, broadcast: Sections, client: Sections, moved: float) -> tuple[Sections, Sections]:
+    def finish(self, start: Any, end: Any, broadcast: Sections, client: Sections, moved: Any) -> tuple[Sections, Sections]:
         """Option II: the new control variate is the mean gradient along the way."""
         control = client[0] - broadcast[0] + (start - end) / moved
         return (end - start, control - client[0]), (control,)

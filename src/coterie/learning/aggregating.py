@@ -22,14 +22,25 @@ from coterie.learning.training import joined, local, sections
 def aggregate(bench: Bench, calls: Sequence[Call]) -> Sequence[tuple[Any, ...]]:
     """The job: inputs (model, server state, rule state, *updates), args (weights, origins, fraction, cap).
 
-    Gives (model, server state, rule state, facts). An engine that batches calls takes over here.
+    Gives (model, server state, rule state, facts).
     """
     return _aggregate(bench, calls)
 
 
 def mix(bench: Bench, calls: Sequence[Call]) -> Sequence[tuple[Any, ...]]:
-    """The job: inputs (model, rule state, *others), args (weights, origins); gives (model, rule state, facts)."""
-    return _mix(bench, calls)
+    """The job: inputs (model, rule state, *others), args (weights, origins); gives (model, rule state, facts).
+
+    The engine `fast` takes the weighted sums of all nodes at once.
+    """
+    if bench.engine == "exact" or bench.device != "cpu":
+        return _mix(bench, calls)
+    from coterie.learning.batched.mixing import mix as at_once
+
+    found = at_once(bench, calls)
+    rest = [place for place in range(len(calls)) if place not in found]
+    if rest:
+        found.update(zip(rest, _mix(bench, [calls[place] for place in rest]), strict=True))
+    return [found[place] for place in range(len(calls))]
 
 
 @one_by_one("aggregate")
@@ -80,10 +91,11 @@ class Rows:
     @classmethod
     def of(cls, vectors: Sequence[Tensor], weights: Sequence[float], origins: Sequence[int], size: int, cap: float) -> "Rows":
         """Those of the right size and with a possible weight, none over `cap` times the median weight."""
-        order = sorted(range(len(origins)), key=lambda place: origins[place])
-        possible = credible(weights)
-        good = [place for place in order if possible[place] and tuple(vectors[place].shape) == (size,)]
-        rejected = [origins[place] for place in order if place not in set(good)]
+        order = sorted(range(len(origins)), key=origins.__getitem__)
+        possible = credible(weights).tolist()
+        fits = [possible[place] and vectors[place].shape == (size,) for place in order]
+        good = list(itertools.compress(order, fits))
+        rejected = [origins[place] for place in itertools.compress(order, map(operator.not_, fits))]
         believed = capped([weights[place] for place in good], cap).tolist()
         return cls([vectors[place] for place in good], believed, [origins[place] for place in good], rejected)
 

@@ -19,6 +19,8 @@ class Algorithm:
     travels in "delta" and is averaged.
     gradient: None, or `(gradient, parameters, start, broadcast, client) -> gradient` with the algorithm's own term, for each step.
     centralized_only: why the algorithm needs one server, or empty.
+    elementwise: whether `gradient` and `finish` treat each number of a vector apart, so that the engine `fast` may give them many
+    nodes' vectors one above the other (n, d), with `moved` a column (n, 1). A class that writes either of the two says so itself.
     """
 
     update: ClassVar[tuple[str, ...]] = ("delta",)
@@ -26,9 +28,10 @@ class Algorithm:
     client_state: ClassVar[tuple[str, ...]] = ()
     server_state: ClassVar[tuple[str, ...]] = ()
     centralized_only: ClassVar[str] = ""
+    elementwise: ClassVar[bool] = True
     gradient: Callable[[Any, Any, Any, Sections, Sections], Any] | None = None
 
-    def finish(self, start: Any, end: Any, broadcast: Sections, client: Sections, moved: float) -> tuple[Sections, Sections]:  # noqa: ARG002
+    def finish(self, start: Any, end: Any, broadcast: Sections, client: Sections, moved: Any) -> tuple[Sections, Sections]:  # noqa: ARG002
         """(update sections, new client sections) once training went from `start` to `end`.
 
         client: zeros before a node's first round. moved: the sum of the learning rates of all steps.
@@ -42,3 +45,8 @@ class Algorithm:
         fraction: the share of all trainers whose updates were aggregated.
         """
         return model + mean[0], broadcast, state
+
+    def row_by_row(self) -> bool:
+        """Whether `gradient` and `finish` may be given many nodes' vectors at once: whether the classes that write them say so."""
+        writers = (next(kind for kind in type(self).__mro__ if name in vars(kind)) for name in ("gradient", "finish"))
+        return all(vars(writer).get("elementwise", False) for writer in writers)

@@ -3,19 +3,21 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from coterie.aggregation.rules import Rule
-from coterie.core import draws
+from coterie.aggregation.rules import Rule, SumRule
+from coterie.core import draws, own_code
 from coterie.core.errors import ScenarioError
-from coterie.core import own_code
 from coterie.learning import losses, metrics
 from coterie.learning.algorithm import Algorithm
+from coterie.learning.batched.chunk import batchable, chunk_size
+from coterie.learning.batched.dense import DenseModels
+from coterie.learning.batched.pool import Pool, Room
 from coterie.learning.network import Network
 from coterie.learning.optimizers import OPTIMIZERS, Optimizer
 from coterie.learning.replica import Replica, replica_of
@@ -34,8 +36,10 @@ class Bench:
 
     task: the samples (a real node's holds its own only). algorithm: of `coterie.algorithms`. rule: how an aggregator combines.
     secret: a node's secret, what its private draws are keyed by. device: where samples and models are. engine: how job functions
-    treat their many calls: `exact` one by one, each with the bits it would have alone; `fast` leaves them free to be batched
-    (none is, yet). rounds: how long the run is, where that is known. folder: the scenario's, where the user's own code is.
+    treat their many calls: `exact` one by one, each with the bits it would have alone; `fast` batched where that can be done (see
+    `batched`). chunk: how many models are batched at a time, by default a number that suits their size. together: how many nodes
+    train at a time, where that is known. rounds: how long the run is, where that is known. folder: the scenario's, where the
+    user's own code is.
     """
 
     task: FederatedTask
@@ -46,10 +50,13 @@ class Bench:
     secret: Callable[[int], bytes]
     device: str = "cpu"
     engine: Engine = "exact"
+    chunk: int | None = None
+    together: int | None = None
     rounds: int | None = None
     folder: str | None = None
     allocate: Callable[[int], Tensor] | None = field(default=None, repr=False)
     """How to make room for a result of so many numbers; an executor that shares memory sets it."""
+    pool: Pool = field(default_factory=Pool, init=False, repr=False)
 
     def __post_init__(self) -> None:
         try:
@@ -62,8 +69,17 @@ class Bench:
         """Room (size,) for a result that leaves the process, of no particular values."""
         return torch.empty(size, device=self.device) if self.allocate is None else self.allocate(size)
 
+    def room(self, count: int, size: int) -> Room:
+        """Room for `count` results (size,) that leave the process, each contiguous."""
+        if self.allocate is not None:
+            rows = [self.allocate(size) for _ in range(count)]
+            return Room(rows, [(slice(place, place + 1), row.unsqueeze(0)) for place, row in enumerate(rows)])
+        block = self.pool.block(count, size) if self.device == "cpu" else torch.empty(count, size, device=self.device)
+        return Room(list(block.unbind(0)), [(slice(count), block)])
+
     def warm(self) -> None:
         """Makes what every job needs, so that processes forked from this one share it; raises ScenarioError."""
+        _ = self.batched
         _ = self.replica, self.slots, self.train_shards, self.test_shards, self.common, self.loss, self.metrics, self.rate, self.function
 
     def draw(self, node: int, purpose: str, *where: int) -> np.random.Generator:
@@ -97,6 +113,24 @@ class Bench:
         return [torch.zeros_like(self.replica.parameters) for _ in range(self.optimizer.slots)]
 
     @cached_property
+    def batched(self) -> DenseModels | None:
+        """The models of a chunk, if the engine is `fast` and can batch these."""
+        if self.engine == "exact" or not batchable(self):
+            return None
+        return DenseModels(self.network, chunk_size(self), self.device)
+
+    @cached_property
+    def coefficients(self) -> Callable[[tuple[float, ...]], np.ndarray]:
+        """Weights → those of the rule, a sum; the same neighbourhood comes round after round."""
+        assert isinstance(self.rule, SumRule)
+        return lru_cache(maxsize=65536)(self.rule.coefficients)
+
+    @cached_property
+    def largest_shard(self) -> int:
+        """How many training samples the node with most has."""
+        return int(self.task.train.sizes.max(initial=1))
+
+    @cached_property
     def train_shards(self) -> Shards:
         """Every node's training part."""
         return Shards(*self._samples, self.task.train)
@@ -110,6 +144,12 @@ class Bench:
     def common(self) -> tuple[Tensor, Tensor]:
         """The common test set."""
         return tensor(self.task.common_inputs, self.device), tensor(self.task.common_targets, self.device)
+
+    @cached_property
+    def flat_samples(self) -> tuple[Tensor, Tensor]:
+        """All samples, each as one row: inputs (N, numbers), targets (N,)."""
+        inputs, targets = self._samples
+        return inputs.reshape(len(inputs), -1), targets
 
     @cached_property
     def _samples(self) -> tuple[Tensor, Tensor]:

@@ -49,6 +49,14 @@ class CrossEntropy:
         slope.scatter_add_(1, targets.unsqueeze(1), slope.new_full((count, 1), -1.0))
         return loss, slope.div_(count)
 
+    def slopes(self, outputs: "Tensor", targets: "Tensor") -> "tuple[Tensor, Tensor]":
+        """Of outputs (…, k): the loss (…) of every sample, and its gradient (…, k)."""
+        logs, labels = outputs.log_softmax(-1), targets.unsqueeze(-1)
+        losses = logs.gather(-1, labels).squeeze(-1).neg_()
+        slopes = logs.exp_()
+        slopes.scatter_add_(-1, labels, slopes.new_full(labels.shape, -1.0))
+        return losses, slopes
+
     def each(self, outputs: "Tensor", targets: "Tensor") -> "Tensor":
         """(n,)."""
         from torch.nn.functional import cross_entropy
@@ -69,6 +77,11 @@ class SquaredError:
         """A scalar, and 2 (output - target) / n."""
         error = outputs.reshape(-1) - targets
         return error.square().mean(), error.mul_(2 / targets.shape[0]).reshape(outputs.shape)
+
+    def slopes(self, outputs: "Tensor", targets: "Tensor") -> "tuple[Tensor, Tensor]":
+        """Of outputs (…, 1): the loss (…) of every sample, and its gradient (…, 1)."""
+        error = outputs.squeeze(-1) - targets
+        return error.square(), error.mul_(2).unsqueeze(-1)
 
     def each(self, outputs: "Tensor", targets: "Tensor") -> "Tensor":
         """(n,)."""

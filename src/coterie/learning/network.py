@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coterie.core import draws
+from coterie.core import draws, own_code
 from coterie.core.errors import Fault, ScenarioError
 from coterie.core.layout import Layout
-from coterie.core import own_code
 from coterie.learning.layers import Embedding, Layer, Shape
 from coterie.learning.models import MODELS
 from coterie.tasks.choices import parts, placed

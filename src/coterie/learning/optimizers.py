@@ -70,6 +70,20 @@ class Sgd:
             gradient = gradient.add_(velocity, alpha=self.momentum) if self.nesterov else velocity
         parameters.add_(gradient, alpha=-rate)
 
+    @property
+    def plain(self) -> bool:
+        """Whether a step is only `parameters -= rate * gradient`."""
+        return not (self.momentum or self.weight_decay)
+
+    def step_rows(self, parameters: "Tensor", gradient: "Tensor", state: "list[Tensor]", rate: "Tensor", count: "Tensor") -> None:  # noqa: ARG002
+        """The step of many nodes at once: parameters, gradient, state (c, t), each at its own rate and count (c, 1)."""
+        if self.weight_decay:
+            gradient.add_(parameters, alpha=self.weight_decay)
+        if self.momentum:
+            velocity = state[0].mul_(self.momentum).add_(gradient)
+            gradient = gradient.add_(velocity, alpha=self.momentum) if self.nesterov else velocity
+        parameters.addcmul_(gradient, rate, value=-1)
+
 
 @optimizer("adam")
 @dataclass(frozen=True)
@@ -96,3 +110,16 @@ class Adam:
         square.mul_(self.beta2).addcmul_(gradient, gradient, value=1 - self.beta2)
         spread = square.sqrt().div_(math.sqrt(1 - self.beta2**count)).add_(self.epsilon)
         parameters.addcdiv_(mean, spread, value=-rate / (1 - self.beta1**count))
+
+    def step_rows(self, parameters: "Tensor", gradient: "Tensor", state: "list[Tensor]", rate: "Tensor", count: "Tensor") -> None:
+        """The step of many nodes at once: parameters, gradient, state (c, t), each at its own rate and count (c, 1)."""
+        mean, square = state
+        if self.weight_decay and self.decoupled:
+            parameters.mul_(1 - rate * self.weight_decay)
+        elif self.weight_decay:
+            gradient.add_(parameters, alpha=self.weight_decay)
+        mean.lerp_(gradient, 1 - self.beta1)
+        square.mul_(self.beta2).addcmul_(gradient, gradient, value=1 - self.beta2)
+        first, second = (1 - beta ** count.double() for beta in (self.beta1, self.beta2))
+        spread = square.sqrt().div_(second.sqrt().float()).add_(self.epsilon)
+        parameters.addcdiv_(mean * (rate / first).float(), spread, value=-1)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from coterie.core import own_code
 from coterie.core.bounds import Count, Positive
 from coterie.core.errors import Fault, ScenarioError, nearest
-from coterie.core import own_code
 from coterie.learning.algorithm import Algorithm
 from coterie.learning.losses import LOSSES
 from coterie.learning.metrics import METRICS
@@ -71,7 +71,7 @@ def _named(field: str, name: str, kind: str, folder: str | None) -> list[Fault]:
         if name in suited:
             return []
         fix = nearest(name, suited) if suited else "write module:function"
-        return [Fault(place, f"there is no {field.removesuffix('s')} called {name!r} for a {kind}", fix)]
+        return [Fault(place, f"there is no {'loss' if field == 'loss' else 'metric'} called {name!r} for a {kind}", fix)]
     try:
         found = own_code.load(name, place, folder)
     except ScenarioError as error:

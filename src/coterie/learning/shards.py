@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,17 @@ class Shards:
             return self._inputs[first:last], self._targets[first:last]
         indices = torch.from_numpy(self._parts[node]).to(self._inputs.device)
         return self._inputs.index_select(0, indices), self._targets.index_select(0, indices)
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """(nodes,) how many samples each node has."""
+        return np.diff(self._parts.offsets)
+
+    def rows(self, nodes: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """Where in the array of all samples the samples at `places` within the shards of `nodes` are (shapes broadcast)."""
+        found = self._parts.offsets[nodes] + places
+        rows: np.ndarray = found + self._start if self._runs else self._parts.indices[found]
+        return rows
 
     def size(self, node: int) -> int:
         """How many samples the node has."""

@@ -21,9 +21,13 @@ from coterie.learning.shards import Passes, batches
 def train(bench: Bench, calls: Sequence[Call]) -> Sequence[tuple[Any, ...]]:
     """The job: inputs (published vector, client state or None), args (steps or None, whole); gives (update, client state, facts).
 
-    This is where an engine that trains many nodes as one computation takes over; `exact` trains one after the other.
+    The engine `fast` trains many nodes as one computation where it can (see `batched`); `exact` trains one after the other.
     """
-    return _exact(bench, calls)
+    if bench.batched is None:
+        return _exact(bench, calls)
+    from coterie.learning.batched.training import train as at_once
+
+    return at_once(bench, bench.batched, calls)
 
 
 @one_by_one("train")

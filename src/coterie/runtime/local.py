@@ -11,6 +11,7 @@ import socket
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -69,7 +70,7 @@ class LocalFederation:
             setup.federation,
             setup.initial,
             until.rounds,
-            lambda: executors.build("inline", setup.bench),
+            lambda: executors.build("inline", partial(setup.bench, "exact")),
             Vectors(executors.to_numpy, torch.from_numpy),
             int(setup.scenario.digest[:15], 16),
         )

@@ -1,17 +1,25 @@
 """What is wrong between the settings of a scenario: `check` as far as it shows without its data, `check_with_data` the rest."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import is_dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from coterie.core.errors import Fault, ScenarioError
 from coterie.scenario.choice import Choice
 from coterie.scenario.faults import join
-from coterie.scenario.roles import ALL
 from coterie.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
     from coterie.scenario.setup import Setup
+
+MOST_SAMPLES_TRIED = 256
+"""Samples that the user's own loss and metrics are tried on before a run."""
+MOST_NUMBERS_TRIED = 4_000_000
+"""Numbers, in all, that an aggregation rule is tried on before a run."""
 
 
 def check(scenario: Scenario) -> list[Fault]:
@@ -51,7 +59,7 @@ def _nodes(scenario: Scenario) -> Iterator[Fault]:
 
 
 def _architecture(scenario: Scenario) -> Iterator[Fault]:
-    if scenario.decentralized and scenario.roles.aggregator.whole != ALL:
+    if scenario.decentralized and not scenario.roles.aggregator.everybody:
         fix = "leave it out, or write architecture: centralized, where several aggregators may exchange models"
         yield Fault("roles.aggregator", "in a decentralized federation everybody aggregates", fix)
 
@@ -123,7 +131,7 @@ def check_with_data(setup: "Setup") -> list[Fault]:
             faults += setup.faults()
     except ScenarioError as error:
         faults += error.faults
-    return faults or [*_metric_of_kind(setup), *_too_few(setup)]
+    return faults or [*_metric_of_kind(setup), *_own_functions(setup), *_without_data(setup), *_too_few(setup)]
 
 
 def _metric_of_kind(setup: "Setup") -> Iterator[Fault]:
@@ -140,6 +148,46 @@ def _metric_of_kind(setup: "Setup") -> Iterator[Fault]:
             yield Fault(place, f"{rule.metric} is not measured in a {setup.task.kind}", f"write {setup.task.metric}")
 
 
+def _own_functions(setup: "Setup") -> Iterator[Fault]:
+    """A loss or metric of the user's own that fails on what the untrained model gives, or a loss that is no number there."""
+    for place, name, measure in _tries(setup):
+        try:
+            value = measure()
+        except Exception as error:  # noqa: BLE001 - it is the user's code
+            yield Fault(place, f"{name} fails on the untrained model: {type(error).__name__}: {error}", "correct the function")
+        else:
+            if place == "training.loss" and not math.isfinite(value):
+                yield Fault(place, f"{name} is {value} for the untrained model", "correct the function")
+
+
+def _tries(setup: "Setup") -> Iterator[tuple[str, str, Callable[[], float]]]:
+    """The user's own loss and metrics: place, name, and a function that tries it on some of the common test set."""
+    loss, metrics = setup.training.loss or "", [name for name in setup.training.metrics if ":" in name]
+    if ":" not in loss and not metrics:
+        return
+    import torch
+
+    bench = setup.bench("exact")
+    inputs, targets = (part[:: 1 + len(part) // MOST_SAMPLES_TRIED] for part in bench.common)
+    bench.replica.load(torch.from_numpy(setup.network.initial(setup.scenario.seed)))
+    outputs = bench.replica.outputs(inputs)
+    if ":" in loss:
+        yield "training.loss", loss, lambda: float(bench.loss.gradient(outputs.clone(), targets)[0])
+    for name in metrics:
+        yield "training.metrics", name, partial(bench.metrics[name.rpartition(":")[2].rpartition(".")[2]], outputs, targets)
+
+
+def _without_data(setup: "Setup") -> Iterator[Fault]:
+    """A rule that looks at the aggregator's own samples, and an aggregator that has none."""
+    wanted = sorted({"losses", "reference"} & setup.rule.inputs)
+    poor = np.setdiff1d(setup.roles.aggregator.candidates, setup.trainers)
+    if wanted and len(poor):
+        problem = (
+            f"{setup.rule.name} asks for {' and '.join(wanted)}, for which node {poor[0]}, an aggregator that never trains, has no data"
+        )
+        yield Fault("aggregation", problem, "let aggregators train too, or choose another rule")
+
+
 def _too_few(setup: "Setup") -> Iterator[Fault]:
     """A rule that an aggregator gets too few updates for, in the first round."""
     table = setup.planner.table(0)
@@ -148,7 +196,23 @@ def _too_few(setup: "Setup") -> Iterator[Fault]:
         for node in table.aggregators.tolist()
     }
     node = min(counts, key=lambda node: (counts[node], node))
-    reason = setup.rule.refusal(counts[node]) if counts[node] else ""
+    reason = _tried(setup, counts[node]) if counts[node] else ""
     alone = setup.scenario.topology.name == "isolated"
     if reason and not alone:
         yield Fault("aggregation", f"{reason} (node {node} in round 0)", "tolerate fewer, add edges or nodes, or choose another rule")
+
+
+def _tried(setup: "Setup", count: int) -> str:
+    """Why the rule cannot aggregate `count` models, found by letting it, or an empty string; raises ScenarioError where it fails."""
+    if setup.rule.function.__module__.startswith("coterie."):
+        return setup.rule.refusal(count)
+    import torch  # a rule of the user's own is tried on what it will get
+
+    size = setup.network.layout.size
+    cut = min(size, max(1, MOST_NUMBERS_TRIED // count))
+    try:
+        return setup.rule.refusal(count, torch.from_numpy(setup.network.initial(setup.scenario.seed)[:cut]))
+    except ScenarioError:
+        if cut < size:  # a rule may count on whole models; the run tells
+            return ""
+        raise

@@ -113,6 +113,8 @@ WORDS: dict[str, Words] = {
     **dict.fromkeys(("float_type", "float_parsing", "finite_number"), _number),
     **dict.fromkeys(("bool_type", "bool_parsing"), _truth),
     "string_type": _text,
+    "string_too_short": _always("must not be empty", "write some text"),
+    "string_pattern_mismatch": _always("holds characters that do not go there", "write letters, digits and blanks"),
     **dict.fromkeys(("list_type", "tuple_type", "set_type", "frozen_set_type"), _list),
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type", "mapping_type"), _mapping),
     "greater_than": _bound("above", "gt"),

@@ -32,9 +32,11 @@ class Executor(Part):
     """What does the heavy work of a simulation: `inline` in this process, or `processes` that each use one thread.
 
     auto: whichever is faster for the size of the work. workers: how many processes; by default one for each processor core.
+    chunk: how many nodes the engine fast computes at a time; by default a number that suits the size of the model and its batches.
     """
 
     short: ClassVar[Short | None] = Short("name", (str,))
 
     name: Literal["auto", "inline", "processes"] = "auto"
     workers: Count | None = None
+    chunk: Count | None = None

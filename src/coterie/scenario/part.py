@@ -1,5 +1,6 @@
 """What all parts of a scenario have in common: frozen, strict, all faults at once, and a short form where there is one."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
@@ -56,7 +57,7 @@ class Part(BaseModel):
             return value
         value = cls.expanded(value)
         if not isinstance(value, Mapping):
-            raise ScenarioError.at("", f"must be a mapping (got {written(value)})", f"its settings are {', '.join(cls.model_fields)}")
+            raise ScenarioError(cls._no_mapping(value))
         settings, faults = cls.sorted_out(value, info.context or {})
         try:
             made: Self = handler(settings)
@@ -71,6 +72,14 @@ class Part(BaseModel):
     def sorted_out(cls, value: Mapping[str, Any], context: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:  # noqa: ARG003
         """The known settings in `value`, and a fault for each unknown one. context: `trusted`, as in `Scenario.of`."""
         return {key: value[key] for key in value if key in cls.model_fields}, unknown(value, cls.model_fields)
+
+    @classmethod
+    def _no_mapping(cls, value: Any) -> Fault:
+        """The fault of a value that is neither a mapping nor the short form; `10 rounds` where 10 would do."""
+        number = re.match(r"\s*(\d+(?:\.\d+)?)\s*[^\d\s.]", value) if isinstance(value, str) else None
+        numeric = cls.short is not None and not {int, float}.isdisjoint(cls.short.kinds)
+        fix = f"write {number[1]}" if number and numeric else f"its settings are {', '.join(cls.model_fields)}"
+        return Fault("", f"must be {'a number or ' if numeric else ''}a mapping (got {written(value)})", fix)
 
     def contradictions(self) -> list[Fault]:
         """What is wrong between settings that are right each by itself; places are relative to the part."""

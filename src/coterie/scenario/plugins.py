@@ -54,6 +54,8 @@ def load_installed() -> None:
 
 def _load_one(name: str, folder: Path) -> None:
     """Imports one plugin; raises ScenarioError."""
+    if not name.strip():
+        raise ScenarioError.at("", "is empty", "write the path of a .py file, or the name of a module")
     try:
         if name.endswith(".py"):
             _load_file((folder / Path(name).expanduser()).resolve())
@@ -66,6 +68,10 @@ def _load_one(name: str, folder: Path) -> None:
     except FileNotFoundError as error:
         fix = "write the path of a .py file, seen from the scenario's folder"
         raise ScenarioError.at("", f"there is no file {error.filename}", fix) from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise ScenarioError.at("", f"{error.filename} cannot be read: {error.strerror}", "write the path of a .py file") from None
+    except SystemExit as error:
+        raise ScenarioError.at("", f"{name} ended the program (exit {error.code})", "let it define things, and end nothing") from None
     except ModuleNotFoundError as error:
         raise ScenarioError.at(
             "", f"{name} needs the module {error.name}, which is not there", "install it, or correct the name"

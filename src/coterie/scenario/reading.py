@@ -1,5 +1,6 @@
 """Scenarios from files: the settings, where each of them stands, and faults that say so."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -101,7 +102,8 @@ class Source:
 def read(path: Path | str, *, sets: Sequence[str] = (), trusted: bool = True) -> Source:
     """The source in a file, with `path.to.key=value` settings in place of its own.
 
-    Raises ScenarioError where there is no such file, or it cannot be read to its end.
+    Without a name the scenario has that of its file. Raises ScenarioError where there is no such file, or it cannot be read to
+    its end.
     """
     path = Path(path)
     try:
@@ -112,6 +114,7 @@ def read(path: Path | str, *, sets: Sequence[str] = (), trusted: bool = True) ->
     found = parse(text, name=str(path), trusted=trusted)
     if trusted:
         found.settings.setdefault("folder", str(path.absolute().parent))
+    found.settings.setdefault("name", re.sub(r"[\x00-\x1f\x7f]", " ", path.stem)[:100])
     faults: list[Fault] = []
     for override in sets:
         try:
@@ -147,7 +150,9 @@ def load(path: Path | str, *, sets: Sequence[str] = ()) -> Scenario:
 
 def _steps(place: str) -> Steps:
     """A fault's place as a path; what stands behind a blank (a file, a row) belongs to the setting before it."""
-    return tuple(int(step) if step.isdecimal() and len(step) < 10 else step for step in place.partition(" ")[0].split(".") if step)
+    first, *rest = place.partition(" ")[0].split(".")
+    inner = (int(step) if step.isdecimal() and len(step) < 10 else step for step in rest if step)
+    return (first, *inner) if first else tuple(inner)
 
 
 def _touches(fault: Fault, known: Iterable[Fault]) -> bool:

@@ -94,6 +94,11 @@ class Role(Part):
         return str(self.nodes[0]) if self.nodes and self.nodes[0] in (ALL, REST) else ""
 
     @property
+    def everybody(self) -> bool:
+        """Whether every node holds it in every round."""
+        return self.whole == ALL and self.count is None and self.share is None
+
+    @property
     def nobody(self) -> bool:
         """Whether it is given to no node at all."""
         return not self.nodes
@@ -140,11 +145,17 @@ def roles_of(roles: Roles, nodes: int, seed: int, *, coupled: bool) -> federatio
     if faults:
         raise ScenarioError(*faults)
     listed = {name: role.ids(nodes) for name, role in named.items()}
-    taken = np.unique(np.concatenate([ids for name, ids in listed.items() if not named[name].whole]))
-    rules = {}
-    for name, role in named.items():
-        candidates = np.setdiff1d(np.arange(nodes), taken) if role.whole == REST else listed[name]
-        rules[name] = _rule(role, candidates, draws.public(seed, f"roles/{name}"))
+    fixed = [ids for name, ids in listed.items() if not named[name].whole]
+    rest = np.setdiff1d(np.arange(nodes), np.concatenate(fixed)) if fixed else np.arange(nodes)
+    candidates = {name: rest if role.whole == REST else listed[name] for name, role in named.items()}
+    faults = [
+        Fault(f"roles.{name}.count", f"{role.count} nodes are to hold the role at a time, of {len(ids)}", f"write at most {len(ids)}")
+        for (name, role), ids in zip(named.items(), candidates.values(), strict=True)
+        if role.count is not None and role.count > len(ids) > 0
+    ]
+    if faults:
+        raise ScenarioError(*faults)
+    rules = {name: _rule(role, candidates[name], draws.public(seed, f"roles/{name}")) for name, role in named.items()}
     return federation.Roles(**rules, coupled=coupled)
 
 

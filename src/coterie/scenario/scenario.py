@@ -43,7 +43,8 @@ class Scenario(Part):
     for. topology: by default a star (centralized) or full. roles: by default those of the architecture. participation: who of
     the trainers takes part in a round. everyone: whether all nodes get the final model, not only those that aggregate.
     baselines: what to compare with, as ordinary runs of derived scenarios. engine: exact is bit for bit the same as on real
-    nodes. events: what the run's folder tells of, rounds or every message. plugins: files (.py) and modules of your own,
+    nodes, fast trains many nodes as one computation. events: what the run's folder tells of, rounds or every message.
+    plugins: files (.py) and modules of your own,
     imported by every local process. folder: where relative paths and your own modules are looked for; by default that of the
     scenario's file.
     """
@@ -68,7 +69,7 @@ class Scenario(Part):
     everyone: Flag = True
     baselines: tuple[Baseline, ...] = ()
     evaluation: Evaluation = Field(default_factory=dict, validate_default=True)
-    engine: Literal["exact"] = "exact"
+    engine: Literal["fast", "exact"] = "fast"
     executor: Executor = Field("auto", validate_default=True)
     events: Literal["rounds", "messages"] = "rounds"
     plugins: Annotated[tuple[str, ...], Len(0, 100)] = ()
@@ -162,7 +163,10 @@ def without_implied(settings: Mapping[str, Any]) -> dict[str, Any]:
     if architecture not in ARCHITECTURES:
         return dict(settings)
     topology = _topology(architecture)
-    implied = {"topology": (Topology, topology), "roles": (Roles, _roles(architecture, settings.get("topology", topology)))}
+    implied: dict[str, tuple[type[Part], Any]] = {
+        "topology": (Topology, topology),
+        "roles": (Roles, _roles(architecture, settings.get("topology", topology))),
+    }
     with suppress(ScenarioError):  # what is wrong is told by the check
         return {
             key: value

@@ -8,6 +8,13 @@ if TYPE_CHECKING:
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 OWN_CODE = {"type": "string", "pattern": r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$", "description": "Code of your own: module:attribute."}
 
+TOPOLOGY = "a star where the architecture is centralized, else full"
+AGGREGATOR = (
+    "that of the architecture: node 0 (or the star's center) where it is centralized, each in turn where semi-decentralized, "
+    "all where decentralized"
+)
+"""The defaults that depend on the architecture, in words."""
+
 
 def schema() -> dict[str, Any]:
     """The schema of a scenario file, with every registered name and its parameters."""
@@ -17,6 +24,8 @@ def schema() -> dict[str, Any]:
     definitions = found.pop("$defs", {})
     whole = {"$schema": DIALECT, **found, "$defs": definitions}
     _hoist(whole, definitions)
+    for about, name, said in ((whole, "topology", TOPOLOGY), (definitions["Roles"], "aggregator", AGGREGATOR)):
+        about["properties"][name] = {"$ref": about["properties"][name]["$ref"], "description": f"By default {said}."}
     whole["title"] = "Coterie scenario"
     return whole
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ from coterie.scenario.scenario import Scenario
 from coterie.scenario.until import falls
 from coterie.selection import Selection
 from coterie.tasks import task as tasks
+from coterie.tasks.dataset import Dataset
 from coterie.tasks.ragged import Ragged
 from coterie.tasks.task import FederatedTask
 from coterie.topologies.graph import Graph
@@ -56,6 +57,10 @@ class Setup:
     @cached_property
     def task(self) -> FederatedTask:
         """The samples, dealt out to the nodes that ever train; raises ScenarioError."""
+        return self.task_with(None)
+
+    def task_with(self, visitors: Dataset | None) -> FederatedTask:
+        """The task with samples from elsewhere as its common test set, where there are any; raises ScenarioError."""
         wanted = self.scenario
         partition, data = wanted.partition, wanted.task
         found = tasks.build(
@@ -68,6 +73,7 @@ class Setup:
             minimum=partition.minimum,
             preprocess=data.preprocess,
             folder=self.scenario.folder,
+            visitors=visitors,
         )
         return found.pooled() if partition.pooled else found
 
@@ -107,7 +113,7 @@ class Setup:
     @property
     def coupled(self) -> bool:
         """Whether every node keeps a model of its own: the federation is decentralized, and everybody aggregates."""
-        return self.scenario.decentralized and self.scenario.roles.aggregator.whole == ALL
+        return self.scenario.decentralized and self.scenario.roles.aggregator.everybody
 
     @property
     def trainers(self) -> NDArray[np.int64]:
@@ -185,7 +191,10 @@ class Setup:
         training, sizes = self.scenario.training, self.shards.train.sizes
         if training.steps is None:
             return sizes * (training.epochs or 1)
-        return np.minimum(sizes, training.batch_size or sizes.max(initial=1)) * training.steps
+        batch = np.minimum(np.maximum(sizes, 1), training.batch_size or sizes.max(initial=1))
+        passes, more = np.divmod(training.steps, -(-sizes // batch) + (sizes == 0))
+        samples: NDArray[np.int64] = passes * sizes + np.minimum(more * batch, sizes)  # a pass may end in a small batch
+        return samples
 
     @cached_property
     def _mixing_rule(self) -> Mixing:
@@ -250,8 +259,8 @@ class Setup:
         """How updates become one."""
         return build_rule(self.scenario.aggregation.name, **self.scenario.aggregation.params)
 
-    def bench(self) -> "Bench":
-        """What jobs are run with; one in each process."""
+    def bench(self, engine: Literal["exact", "fast"] | None = None) -> "Bench":
+        """What jobs are run with; one in each process. engine: in place of the scenario's; real nodes take exact."""
         from coterie.learning.bench import Bench
 
         wanted = self.scenario
@@ -263,7 +272,9 @@ class Setup:
             rule=self.rule,
             secret=partial(draws.derived_secret, wanted.seed),
             device=wanted.training.device,
-            engine="exact",
+            engine=engine or wanted.engine,
+            chunk=wanted.executor.chunk,
+            together=len(self.planner.table(0).trainers),
             rounds=wanted.until.rounds,
             folder=self.scenario.folder,
         )

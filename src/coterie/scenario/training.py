@@ -77,7 +77,8 @@ class Training(Part):
     def _known(cls, device: str) -> str:
         kind = device.partition(":")[0]
         if kind not in DEVICES:
-            raise ScenarioError.at("", f"there is no kind of device called {kind!r}", nearest(kind, DEVICES))
+            fix = "write cuda, or mps on a Mac" if kind == "gpu" else nearest(kind, DEVICES)
+            raise ScenarioError.at("", f"there is no kind of device called {kind!r}", fix)
         return device
 
     @validator("loss", "metrics", "function")

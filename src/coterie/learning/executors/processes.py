@@ -73,12 +73,14 @@ class Processes:
         count = workers or _cores()
         method = start or ("fork" if sys.platform == "linux" else "spawn")  # elsewhere, forking is not safe beside system libraries
         self._fork = method == "fork"
+        self._chunk: int | None = None  # of what is trained at once
         self._context: Any = multiprocessing.get_context(method)
         if self._fork:
             bench = make_bench()
             if bench.device != "cpu":
                 raise ScenarioError.at("executor", f"worker processes compute on the CPU, not on {bench.device}", "use inline")
             bench.warm()
+            self._chunk = None if bench.batched is None else bench.batched.count
             self._make_bench: Callable[[], Bench] = lambda: bench
         else:
             self._make_bench = make_bench
@@ -141,9 +143,17 @@ class Processes:
     def _pieces(self, jobs: Sequence[Job[Any]]) -> "deque[Piece]":
         found: deque[Piece] = deque()
         for name, some in by_function(jobs).items():
-            length = -(-len(some) // (len(self._slots) * PIECES))
+            length = self._piece(name, len(some))
             found += [Piece(resolve(name), some[first : first + length]) for first in range(0, len(some), length)]
         return found
+
+    def _piece(self, name: str, count: int) -> int:
+        """How many of `count` jobs make an order: whole chunks of what is trained at once, and few orders of sums of the same vectors."""
+        if self._chunk is None:
+            return -(-count // (len(self._slots) * PIECES))
+        if name == "train":
+            return self._chunk * max(1, count // self._chunk // (len(self._slots) * PIECES))
+        return -(-count // (len(self._slots) * (1 if name == "mix" else PIECES)))
 
     def _hand_out(self, waiting: "deque[Piece]") -> None:
         """Gives idle workers an order each, then one ahead to each where that cannot block."""
