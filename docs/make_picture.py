@@ -15,7 +15,7 @@ import coterie
 from coterie.scenario.reading import load
 
 HERE = Path(__file__).resolve().parent
-WIDTH, HEIGHT = 1140, 1552
+WIDTH, HEIGHT = 1140, 1600
 OFFLINE = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 
 

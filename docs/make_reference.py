@@ -96,7 +96,7 @@ def _parameters(entry: Entry[Any]) -> Iterator[str]:
 def _table(heading: str, part: Body, value: Any) -> Iterator[str]:
     yield from (f"| {heading} | value | default |", "|---|---|---|")
     for name, about in part["properties"].items():
-        default = "needed" if name in part.get("required", []) else _default(about.get("default"))
+        default = "needed" if name in part.get("required", []) else _default(about.get("default")) or _told(about)
         yield f"| `{name}` | {value(name, about)} | {default} |".replace("|  |", "| |")
     yield ""
 
@@ -122,6 +122,12 @@ def _default(value: Any) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) >= 1000:
         value = int(value)
     return f"`{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}`"
+
+
+def _told(about: Body) -> str:
+    """A default that depends on other settings, in words."""
+    told = about.get("description", "")
+    return told.removeprefix("By default ").rstrip(".") if told.startswith("By default ") else ""
 
 
 def _prose(text: str) -> str:

@@ -61,6 +61,21 @@ def test_help_names_every_command_and_version_the_version():
     assert coterie_("--version").stdout == f"coterie {coterie.__version__}\n"
 
 
+def test_the_usage_is_what_one_types():
+    for command, usage in (
+        ("run", "coterie run [OPTIONS] SCENARIO"),
+        ("compare", "coterie compare [OPTIONS] FOLDER..."),
+        ("list", "coterie list [OPTIONS] [KIND]"),
+        ("schema", "coterie schema [OPTIONS] [scenario|summary]"),
+        ("evaluate", "coterie evaluate [OPTIONS] FOLDER"),
+    ):
+        shown = coterie_(command, "--help").stdout
+        assert usage in [line.strip().removeprefix("Usage: ") for line in shown.splitlines()]
+        assert not {"<bool>", "<path>", "<str>", "{"} & set(shown.replace("{", " { ").split())
+    assert "exact|fast" in coterie_("run", "--help").stdout
+    assert "<bool>" not in coterie_("--help").stdout
+
+
 def test_check_says_in_words_what_would_run(file):
     result = coterie_("check", file, "--set", "baselines=[local]")
     assert result.exit_code == 0
@@ -69,11 +84,45 @@ def test_check_says_in_words_what_would_run(file):
     assert result.stdout.startswith("clinics\n")
     assert shown["federation"].strip() == "6 nodes, decentralized, ring of 6 edges"
     assert shown["roles"].strip() == "6 train, 6 aggregate"
-    assert "digits, dealt out by dirichlet (alpha 0.3, bins 10): 1,151 samples to train on" in shown["data"]
+    assert "digits, dealt out by dirichlet (alpha 0.3): 1,151 samples to train on" in shown["data"]
     assert shown["model"].strip() == "mlp of 4,810 parameters (19.2 kB)"
     assert shown["a round"].strip() == "6 nodes train on 1,151 samples; 12 messages, 232 kB"
     assert shown["in all"].strip() == "2 rounds: 2,302 samples, 36 messages, 464 kB"
     assert shown["baselines"].strip() == "local"
+
+
+@pytest.mark.parametrize(
+    ("sets", "heading", "words"),
+    [
+        (["partition=auto"], "data", "digits, dealt out by iid (auto):"),
+        (["partition=auto", "task=synthetic"], "data", "synthetic, dealt out by natural (auto):"),
+        (["partition=natural", "task=synthetic"], "data", "synthetic, dealt out by natural:"),
+        (["participation=0.5"], "roles", "3 of 6 train, 3 aggregate, 3 rest; who takes part changes from round to round"),
+        (["architecture=semi-decentralized"], "roles", "who does what changes from round to round"),
+        (["architecture=centralized", "topology=star"], "roles", "6 train, 1 aggregates"),
+        (["schedule.deadline_seconds=0.012"], "schedule", "synchronous, a round closes after 12 ms at the latest"),
+        (["topology={name: edges, pairs: [[0, 1], [1, 2], [2, 3], [3, 4], [4, 5]]}"], "federation", "5 edges that are listed"),
+        (["topology=isolated"], "federation", "6 nodes, decentralized, no edges"),
+    ],
+)
+def test_check_has_words_for(file, sets, heading, words):
+    result = coterie_("check", file, *(word for setting in sets for word in ("--set", setting)))
+    assert result.exit_code == 0, result.stderr
+    shown = dict(line.strip().split("  ", 1) for line in result.stdout.splitlines()[1:])
+    assert words in shown[heading]
+    assert "None" not in result.stdout
+
+
+def test_the_end_of_a_run_says_what_was_refused_and_what_ended_it(file, folder):
+    sets = ["--set", "architecture=centralized", "--set", "topology=star", "--set", "schedule.deadline_seconds=0.012"]
+    result = coterie_("run", file, *sets, "--out", folder / "hasty")
+    assert result.exit_code == 0, result.stderr
+    assert "stale)." in result.stdout
+    assert "Refused by their receivers: " in result.stdout
+    assert "Ended before" not in result.stdout
+    result = coterie_("run", file, "--set", "until={rounds: 9, target: 0.05}", "--out", folder / "early")
+    assert "Ended before its last round: accuracy reached 0.05" in result.stdout
+    assert "Refused" not in result.stdout
 
 
 def test_check_tells_every_fault_and_ends_with_2(folder):
@@ -236,11 +285,43 @@ def test_data_that_do_not_fit_the_model(finished, folder, samples):
         ("flat.npz", "its samples have the shape (64,), the run's (1, 8, 8)"),
         ("classes.npz", "it has the classes 12, which the run does not know"),
         ("none.npz", "there is no file"),
-        ("digits.txt", "is of no known format"),
+        ("digits.txt", "digits.txt is of no known format"),
     ):
         result = coterie_("evaluate", finished[0], "--data", folder / name)
         assert result.exit_code == 2
-        assert f"--data: {problem}" in result.stderr or problem in result.stderr
+        assert f"--data: {problem}" in result.stderr
+        assert "folder of the scenario" not in result.stderr
+    for command in (["evaluate", "--data", folder / "digits.npz"], ["export"]):
+        result = coterie_(command[0], finished[0], *command[1:], "--node", 99)
+        assert result.exit_code == 2
+        assert "--node: the run has nodes 0 to 5, not 99" in result.stderr
+
+
+def test_a_file_is_preprocessed_with_the_statistics_of_the_federation(folder):
+    """A column may be missing throughout, columns may stand in another order, and the file may hold a single class."""
+    draw = np.random.default_rng(0)
+    for name in "ab":
+        rows = [f"{x:.3f},{y:.3f},{draw.choice(['u', 'v'])},{'yes' if x > 2 * y else 'no'}" for x, y in draw.normal(5, 2, (60, 2))]
+        (folder / f"part-{name}.csv").write_text("x,y,word,out\n" + "\n".join(rows) + "\n")
+    path = folder / "table.yaml"
+    path.write_text(
+        "task: {dataset: {name: csv, path: 'part-*.csv', target: out}, model: logistic,"
+        " preprocess: [{name: impute, scope: federation}, {name: standardize, scope: federation}, one-hot]}\n"
+        "partition: natural\nuntil: 2\nexecutor: inline\n"
+    )
+    assert coterie_("run", path, "--out", folder / "table").exit_code == 0
+    found = {}
+    for name, text in {
+        "whole": "x,y,word,out\n7,2,u,yes\n6,1,v,yes\n",
+        "turned": "out,word,more,y,x\nyes,u,1,2,7\nyes,v,2,1,6\n",
+        "missing": "x,y,word,out\n7,,u,yes\n6,,new,yes\n",
+    }.items():
+        (folder / f"{name}.csv").write_text(text)
+        result = coterie_("evaluate", folder / "table", "--data", folder / f"{name}.csv", "--json")
+        assert result.exit_code == 0, result.stderr
+        found[name] = json.loads(result.stdout)
+    assert found["whole"]["samples"] == 2
+    assert found["turned"] == found["whole"] != found["missing"]
 
 
 def test_an_exported_model_is_the_model(finished, folder):
@@ -276,10 +357,12 @@ def test_a_plan_says_who_does_what(file, monkeypatch):
     assert result.exit_code == 0
     rows = [" ".join(line.split()) for line in result.stdout.splitlines() if line.strip()[:1].isdigit()]
     assert rows == [
-        "0 trainer 1, 2, 3, 4, 5 1",
-        "1 trainer, aggregator itself 0, 2, 3, 4, 5",
+        "0 trainer 1-5 1",
+        "1 trainer, aggregator itself 0, 2-5",
         *(f"{node} trainer 1" for node in range(2, 6)),
     ]
+    assert "publishes" not in result.stdout
+    assert "exchanges with" not in result.stdout  # nobody does, so there is no such column
     assert coterie_("plan", file, "--round", 2).exit_code == 2
     assert "2 of 6 nodes" in coterie_("plan", file, "--nodes", 2).stdout
 

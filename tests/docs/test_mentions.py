@@ -9,7 +9,7 @@ from typer.main import get_command
 from coterie.cli import app
 from docs.pages import PAGES, ROOT, blocks, commands, headings, prose
 
-PICTURE_BYTES = 200_000
+PICTURE_BYTES = 300_000
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -168,6 +168,15 @@ def test_an_unfinished_run_is_shown_and_says_so(tmp_path: Path) -> None:
     assert any("has not finished: it shows 3 rounds" in words for words in found.texts["p"])
 
 
+def test_what_ended_a_run_early_is_told(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "run", nodes=4, rounds=3)
+    assert "ended before" not in report(RunFolder.open(path))
+    file = path / "summary.json"
+    file.write_text(file.read_text().replace('"ended_by": "rounds"', '"ended_by": "accuracy reached 0.85 after round 3"'))
+    found = page(path)
+    assert any("ended before its last round: accuracy reached 0.85 after round 3." in words for words in found.texts["p"])
+
+
 def test_a_run_without_anything_is_a_page_too(tmp_path: Path) -> None:
     with RunFolder.create("not: [yaml", path=tmp_path / "run") as folder:
         assert "has not finished" in report(folder)

@@ -50,10 +50,50 @@ def test_runs_that_differ_in_their_seed_are_one_group(tmp_path: Path) -> None:
     assert f"{100 * estimate.mean:.1f} ± {100 * estimate.std:.1f} %" in shown(found)
     data = Page(write_comparison(found, tmp_path / "page.html").read_text(encoding="utf-8")).data
     curve = data["runs"][0]["curves"]["accuracy"]
-    medians = [np.median(RunFolder.open(path).metrics.last("accuracy")[1]) for path in paths[:3]]
     assert curve["round"] == [0, 1, 2, 3, 4]
-    assert curve["middle"][-1] == pytest.approx(np.mean(medians), rel=1e-3)
-    assert curve["high"][-1] - curve["middle"][-1] == pytest.approx(np.std(medians, ddof=1), rel=0.05, abs=2e-4)
+    assert curve["middle"][-1] == pytest.approx(np.mean(means), rel=1e-3)
+    assert curve["high"][-1] - curve["middle"][-1] == pytest.approx(np.std(means, ddof=1), rel=0.05, abs=2e-4)
+
+
+def test_a_name_alone_and_one_with_parameters_are_the_same_setting(tmp_path: Path) -> None:
+    paths = [small(tmp_path / name) for name in "ab"]
+    text = (paths[0] / "scenario.yaml").read_text()
+    other = text.replace("{name: fedavg}", "{name: fedadam, server_rate: 0.1}").replace(
+        "topology: {name: small-world", "topology: {name: ring"
+    )
+    (paths[0] / "scenario.yaml").write_text(text.replace("{name: fedavg}", "fedavg"))
+    (paths[1] / "scenario.yaml").write_text(other)
+    found = compare(paths)
+    assert found.differing["algorithm"] == ("fedavg", "fedadam")
+    assert found.differing["algorithm.server_rate"] == (None, 0.1)
+    assert found.differing["topology"] == ("small-world", "ring")
+    assert not [path for path in found.differing if path.endswith(".name")]
+    assert [group.label for group in found.groups] == ["small-world", "ring"]
+
+
+def test_what_is_beside_the_computation_is_not_compared(tmp_path: Path) -> None:
+    paths = [small(tmp_path / name, seed=seed) for name, seed in (("a", 1), ("b", 2), ("c", 2))]
+    for path, beside in zip(paths, ("[local]", "[]", "[]"), strict=True):
+        file = path / "scenario.yaml"
+        more = f"folder: {path}\nexecutor: {{name: inline, workers: 2}}\nevents: messages\nplugins: [x]\n" if beside == "[local]" else ""
+        file.write_text(file.read_text().replace("[centralized, local, distributed]", beside) + more)
+    found = compare(paths)
+    assert found.differing == {}
+    assert [[folder.path.name for folder in group.folders] for group in found.groups] == [["a", "b"], ["c"]]  # a repeat stands by itself
+    assert [group.label for group in found.groups] == ["a", "c"]
+    assert "The settings are the same." in shown(found)
+
+
+def test_labels_are_whole_on_a_narrow_terminal(tmp_path: Path) -> None:
+    paths = [small(tmp_path / "a", architecture="semi-decentralized", name="s", alpha=0.1), small(tmp_path / "b", name="s", rounds=9)]
+    found = compare(paths)
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    console.print(comparison_tables(found))
+    text = console.file.getvalue()
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "semi-decentralized " in text
+    assert "Outcomes · seed 7" in text
 
 
 def test_seeds_that_ended_at_different_rounds_are_averaged_where_all_were(tmp_path: Path) -> None:
@@ -101,8 +141,8 @@ def test_settings_as_dotted_paths() -> None:
         "a.b": 1,
         "a.c": [1, 2],
         "a.d": {},
-        "roles.0.name": "x",
-        "roles.1.name": "y",
+        "roles.0": "x",
+        "roles.1": "y",
         "roles.1.who": [0],
         "nothing": None,
         "sure": True,

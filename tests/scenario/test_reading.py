@@ -38,6 +38,15 @@ def test_a_file_gives_a_scenario_that_knows_its_folder(file):
     assert scenario.folder == str(path.parent)
 
 
+def test_without_a_name_it_has_that_of_its_file(file):
+    assert load(file(GOOD)).name == "clinics"
+    unnamed = file(GOOD.replace("name: clinics\n", ""))
+    assert load(unnamed).name == "s"
+    assert load(unnamed, sets=["name=other"]).name == "other"
+    strange = unnamed.with_name("a\tb" * 40 + ".yaml")
+    assert load(unnamed.rename(strange)).name == ("a b" * 40)[:100]
+
+
 def test_every_fault_comes_with_its_line_in_the_order_of_the_file(file):
     path = file("""\
 nodes: 16

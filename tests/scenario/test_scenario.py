@@ -126,7 +126,7 @@ def test_all_faults_are_told_at_once_each_with_its_place():
         training={"optimizer": {"name": "sgd", "learning_rate": "x"}, "batch_size": 0},
         aggregation={"mixing": "unifrm"},
         baselines=["lokal", "local"],
-        engine="fast",
+        engine="warp",
         trainig=1,
     )
     assert set(found) == {
@@ -151,7 +151,9 @@ def test_all_faults_are_told_at_once_each_with_its_place():
         ({"task": "digits", "nodes": "4"}, "nodes", "must be a whole number (got '4')"),
         ({"task": "digits", "seed": -1}, "seed", "must be at least 0"),
         ({"task": "digits", "until": 0}, "until.rounds", "must be at least 1"),
-        ({"task": "digits", "until": True}, "until", "must be a mapping (got true)"),
+        ({"task": "digits", "until": True}, "until", "must be a number or a mapping (got true)"),
+        ({"task": "digits", "until": "10 rounds"}, "until", "must be a number or a mapping (got '10 rounds')"),
+        ({"task": "digits", "until": {"target": "0.9 accuracy"}}, "until.target", "must be a number or a mapping"),
         ({"task": "digits", "participation": 1}, "participation", "1 may mean one node or all of them"),
         ({"task": "digits", "participation": 1.0}, "participation", "1.0 may mean one node or all of them"),
         ({"task": "digits", "participation": -0.1}, "participation.share", "must be above 0"),
@@ -177,7 +179,7 @@ def test_all_faults_are_told_at_once_each_with_its_place():
         ({"task": "digits", "roles": {"trainer": {"count": 2, "share": 0.1}}}, "roles.trainer.share", "there is a count too"),
         ({"task": "digits", "roles": {"aggregator": {"rotate": "random"}}}, "roles.aggregator.rotate", "does not say how many"),
         ({"task": "digits", "until": {"rounds": 5, "converged": {}}}, "until.converged.patience", "cannot be seen in 5 rounds"),
-        ({"task": "digits", "name": "a\nb"}, "name", "pattern"),
+        ({"task": "digits", "name": "a\nb"}, "name", "holds characters"),
         ({"task": "digits", "preset": "cross-sillo"}, "preset", "must be 'cross-silo' or 'cross-device'"),
         ({"task": {"dataset": "digits", "model": "my_model.py"}}, "task.model", "there is no model called"),
         ({"task": {"dataset": "digits", "test_fraction": 1.0}}, "task.test_fraction", "must be below 1"),
@@ -189,6 +191,12 @@ def test_what_cannot_be_is_refused_at_its_place(settings, place, problem):
     found = faults(**settings)
     assert list(found) == [place]
     assert problem in found[place][0]
+
+
+def test_a_number_with_words_behind_it_is_told_to_be_the_number():
+    assert faults(task="digits", until="10 rounds")["until"][1] == "write 10"
+    assert faults(task="digits", until={"target": "0.9 accuracy"})["until.target"][1] == "write 0.9"
+    assert faults(task="digits", until="ten rounds")["until"][1] == "its settings are rounds, target, converged"
 
 
 def test_numbers_of_numpy_are_numbers():

@@ -24,6 +24,20 @@ def test_it_is_a_schema():
     assert json.loads(json.dumps(schema())) == schema()
 
 
+def test_what_the_architecture_sets_is_told_in_words():
+    settings = schema()["properties"]["topology"], schema()["$defs"]["Roles"]["properties"]["aggregator"]
+    for about, words in zip(settings, ("a star", "node 0"), strict=True):
+        assert "default" not in about
+        assert about["description"].startswith("By default ")
+        assert words in about["description"]
+    centralized, moving, decentralized = (
+        Scenario(task="digits", nodes=4, architecture=name) for name in ("centralized", "semi-decentralized", "decentralized")
+    )
+    assert [made.topology.name for made in (centralized, moving, decentralized)] == ["star", "full", "full"]
+    assert [list(made.roles.aggregator.nodes) for made in (centralized, decentralized)] == [[0], ["all"]]
+    assert moving.roles.aggregator.rotate == "round-robin"
+
+
 GOOD = [
     {"task": "digits"},
     {"task": "my_data:load", "nodes": 4},

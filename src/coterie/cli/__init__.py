@@ -15,18 +15,20 @@ from coterie.cli.report import report
 from coterie.cli.resume import resume
 from coterie.cli.run import run
 from coterie.cli.schema import schema
+from coterie.cli.usage import Command, Group
 
 app = typer.Typer(
     name="coterie",
     help="Federated learning in every architecture: one scenario, from a fast simulator to real nodes.",
+    cls=Group,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (run, check, plan, resume, compare, report, evaluate, export, schema):
-    app.command()(command)
-app.command("list")(list_kind)
+    app.command(cls=Command)(command)
+app.command("list", cls=Command)(list_kind)
 
 
 def _version(wanted: bool) -> None:

@@ -31,15 +31,15 @@ def check(scenario: ScenarioFile, sets: Sets = None, seed: Seed = None) -> None:
 
 
 def _lines(setup: "Setup", found: "Outlook") -> Iterator[tuple[str, str]]:
-    from coterie.reporting.units import counted, data_size, number
+    from coterie.reporting.units import counted, data_size, duration, number
 
     scenario, graph, task = setup.scenario, setup.graph, setup.task
     about = "" if found.exact else "about "
-    yield (
-        "federation",
-        f"{counted(found.nodes, 'node')}, {scenario.architecture}, {scenario.topology.name} of {counted(graph.edge_count, 'edge')}",
-    )
+    yield "federation", f"{counted(found.nodes, 'node')}, {scenario.architecture}, {_shape(scenario.topology.name, graph.edge_count)}"
     yield "roles", _roles(setup)
+    deadline = scenario.schedule.deadline_seconds
+    if deadline is not None:
+        yield "schedule", f"{scenario.schedule.name}, a round closes after {duration(deadline)} at the latest"
     least, most = int(task.train.sizes.min()), int(task.train.sizes.max())
     spread = number(least) if least == most else f"{number(least)} to {number(most)}"
     yield (
@@ -67,21 +67,40 @@ def _lines(setup: "Setup", found: "Outlook") -> Iterator[tuple[str, str]]:
         yield "baselines", ", ".join(scenario.baselines)
 
 
+def _shape(topology: str, edges: int) -> str:
+    from coterie.reporting.units import counted
+
+    if not edges:
+        return "no edges"
+    listed = {"edges": "that are listed", "file": "from a file"}.get(topology)
+    return f"{counted(edges, 'edge')} {listed}" if listed else f"{topology} of {counted(edges, 'edge')}"
+
+
 def _roles(setup: "Setup") -> str:
     from coterie.reporting.units import number
 
-    table = setup.planner.table(0)
-    counts = (("train", table.trainers), ("aggregate", table.aggregators), ("only forward", table.proxies), ("rest", table.idle))
-    words = [f"{number(len(who))} {does}" for does, who in counts if len(who)]
-    moves = "; they change from round to round" if setup.roles.rotates else ""
-    return f"{', '.join(words)}{moves}".replace("only forward", "forward")
+    table, some = setup.planner.table(0), setup.scenario.participation.name != "all"
+    counts = (("train", table.trainers), ("aggregate", table.aggregators), ("forward", table.proxies), ("rest", table.idle))
+    of = {"train": f" of {number(len(setup.trainers))}"} if some else {}
+    words = [f"{number(len(who))}{of.get(does, '')} {does}{'s' if len(who) == 1 else ''}" for does, who in counts if len(who)]
+    moves = (
+        "; who does what changes from round to round"
+        if setup.roles.rotates
+        else "; who takes part changes from round to round"
+        if some
+        else ""
+    )
+    return f"{', '.join(words)}{moves}"
 
 
 def _dealt(setup: "Setup") -> str:
+    """How, with what differs from the defaults."""
     partition = setup.scenario.partition
-    params = ", ".join(f"{name} {value}" for name, value in partition.params.items())
-    named = "as they suggest (auto)" if partition.chosen is None else f"by {partition.name}"
-    return f"{named} ({params})" if params else named
+    if partition.chosen is None:
+        return f"by {setup.task.partition} (auto)"
+    usual = {name: field.default for name, field in partition.entry.parameters.model_fields.items()}
+    params = ", ".join(f"{name} {value}" for name, value in partition.params.items() if value not in (None, usual[name]))
+    return f"by {partition.name} ({params})" if params else f"by {partition.name}"
 
 
 def _length(setup: "Setup") -> str:

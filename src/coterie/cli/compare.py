@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from coterie.cli.outcome import outcome
+from coterie.cli.outcome import outcome, writing
 
 
 def compare(
-    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Folders of runs, two at least.", show_default=False)],
+    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER", help="Folders of runs, two at least.", show_default=False)],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The page to write.")] = Path("compare.html"),
 ) -> None:
     """Compare the runs in FOLDERs: their outcomes, their curves, and only the settings that differ."""
@@ -22,4 +22,6 @@ def compare(
         found = read(folders)
         console = Console()
         console.print(comparison_tables(found))
-        console.print(f"Report: {write_comparison(found, out)}", highlight=False, markup=False, soft_wrap=True)
+        with writing(out):
+            write_comparison(found, out)
+        console.print(f"Report: {out}", highlight=False, markup=False, soft_wrap=True)

@@ -1,5 +1,6 @@
 """`coterie plan`: say who does what in a round."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +11,8 @@ from coterie.cli.outcome import outcome
 if TYPE_CHECKING:
     from coterie.scenario.setup import Setup
 
-NAMED = 8
+NAMED = 6
+"""So many nodes, or ranges of them, are named in one place."""
 
 
 def plan(
@@ -47,8 +49,7 @@ def _table(setup: "Setup", round: int, most: int) -> Any:
     table = setup.planner.table(round)
     busy = sorted({*table.participants.tolist(), *table.proxies.tolist(), *setup.planner.holders(round).tolist()})
     shown = plain_table(f"{setup.scenario.name} · round {round}" + (f" · {most} of {len(busy)} nodes" if len(busy) > most else ""))
-    for heading in ("node", "roles", "publishes to", "sends its update to", "collects from", "exchanges with"):
-        shown.add_column(Text(heading), justify="right" if heading == "node" else "left")
+    rows = []
     proxies = set(table.proxies.tolist())
     for node in busy[:most]:
         part = setup.planner.plan(NodeId(node), round)
@@ -58,17 +59,34 @@ def _table(setup: "Setup", round: int, most: int) -> Any:
             if holds
         ]
         itself = part.send_to == node
-        shown.add_row(
-            str(node),
-            ", ".join(roles),
-            _names(part.publish_to),
-            "itself" if itself else _names(() if part.send_to is None else (part.send_to,)),
-            _names(sorted(part.collect_from or ())),
-            _names(part.exchange_with),
+        rows.append(
+            (
+                str(node),
+                ", ".join(roles),
+                _names(part.publish_to),
+                "itself" if itself else _names(() if part.send_to is None else (part.send_to,)),
+                _names(sorted(part.collect_from or ())),
+                _names(part.exchange_with),
+            )
         )
+    headings = ("node", "roles", "model to", "update to", "updates from", "exchanges with")
+    kept = [column for column in range(len(headings)) if any(row[column] for row in rows)]
+    for column in kept:
+        heading = headings[column]
+        shown.add_column(Text(heading), justify="right" if heading == "node" else "left", no_wrap=heading in {"node", "roles"})
+    for row in rows:
+        shown.add_row(*(row[column] for column in kept))
     return shown
 
 
-def _names(nodes: Any) -> str:
-    listed = ", ".join(map(str, nodes[:NAMED]))
-    return listed + (f" and {len(nodes) - NAMED} more" if len(nodes) > NAMED else "")
+def _names(nodes: Sequence[int]) -> str:
+    """Ascending ids as in a scenario, ranges as 4-9."""
+    ranges: list[list[int]] = []
+    for node in nodes:
+        if ranges and ranges[-1][-1] == node - 1:
+            ranges[-1][1:] = [node]
+        else:
+            ranges.append([node])
+    listed = [", ".join(map(str, ends)) if ends[-1] - ends[0] < 2 else f"{ends[0]}-{ends[1]}" for ends in ranges[:NAMED]]
+    more = sum(ends[-1] - ends[0] + 1 for ends in ranges[NAMED:])
+    return ", ".join(listed) + (f" and {more} more" if more else "")

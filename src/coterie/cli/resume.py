@@ -20,4 +20,4 @@ def resume(folder: Folder, as_json: AsJson = False) -> None:
 
         from coterie.reporting.tables import show_outcome
 
-        show_outcome(Console(), finished.summary, finished.report)
+        show_outcome(Console(), finished.summary, finished.report, finished.folder.events.rejected)

@@ -21,7 +21,9 @@ def run(
     seed: Seed = None,
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Repeat with so many seeds and report mean ± standard deviation.")] = 1,
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="The run's folder; by default a new one under runs/.")] = None,
-    engine: Annotated[str | None, typer.Option(metavar="exact|fast", help="exact: bit for bit as on real nodes.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(metavar="exact|fast", help="exact: bit for bit as on real nodes; fast: many nodes as one computation.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train the federation of a SCENARIO, compare it with its baselines, and write a report."""
@@ -50,7 +52,7 @@ def _run_one(source: "Source", number: int, out: Path | None, *, several: bool, 
 
         from coterie.reporting.tables import show_outcome
 
-        show_outcome(Console(), finished.summary, finished.report)
+        show_outcome(Console(), finished.summary, finished.report, finished.folder.events.rejected)
     return finished.summary
 
 

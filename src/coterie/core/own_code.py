@@ -60,7 +60,7 @@ def _module(name: str, place: str, folder: str | None) -> Any:
             where = f"in {folder} or on the Python path" if folder else "on the Python path"
             raise ScenarioError.at(place, f"there is no module {name!r} {where}", "put its file beside the scenario") from None
         raise ScenarioError.at(place, f"importing {name!r} failed: {error}", "install what it imports") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         problem = f"importing {name!r} failed: {type(error).__name__}: {error} ({last.filename}, line {last.lineno})"
         raise ScenarioError.at(place, problem, "correct the module") from error

@@ -52,7 +52,11 @@ class Entry(Generic[F]):
     @cached_property
     def parameters(self) -> type[BaseModel]:
         """The schema of its parameters, as a strict pydantic model that refuses unknown keys."""
-        hints = get_type_hints(self.thing, include_extras=True)
+        try:
+            hints = get_type_hints(self.thing, include_extras=True)
+        except Exception as error:
+            problem = f"the annotations of {self.name} cannot be read: {error}"
+            raise ScenarioError.at("", problem, "name types that its module knows") from error
         fields: dict[str, Any] = {
             name: (hints.get(name, Any), ... if p.default is inspect.Parameter.empty else p.default)
             for name, p in self._declared.items()

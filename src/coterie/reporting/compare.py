@@ -5,6 +5,7 @@ Runs that differ only in their seed are one group: mean ± standard deviation ov
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations, count
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,18 @@ from coterie.reporting.settings import differing, settings, written
 from coterie.reporting.summary import Estimate, Summary
 from coterie.reporting.tables import estimated, plain_table
 from coterie.reporting.units import data_size, duration, number
+from coterie.scenario.scenario import BESIDE
 
 MOST_SETTINGS_IN_A_LABEL = 2
-PER_RUN = ("seed", "name")
-"""Settings that name a run rather than say how it goes."""
+LABEL_WIDTH = 22
+"""Columns of a terminal that a label gets before it is broken into lines."""
+NOT_COMPARED = BESIDE | {"seed"}
+"""Settings that say how and beside what something is computed, not what."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs with the same settings but for the seed. `settings`: dotted path → value, without `seed` and `name`."""
+    """Runs with the same settings but for the seed. `settings`: dotted path → value, without those of NOT_COMPARED."""
 
     label: str
     folders: tuple[RunFolder, ...]
@@ -74,34 +78,43 @@ def compare(paths: Sequence[Path]) -> Comparison:
         faults += ScenarioError.at("", "there is nothing to compare with", "name two run folders or more").faults
     if faults:
         raise ScenarioError(*faults)
-    together: dict[str, list[tuple[RunFolder, Summary, dict[str, Any]]]] = {}
+    together: dict[tuple[str, int], dict[Any, RunFolder]] = {}
+    told: dict[tuple[str, int], dict[str, Any]] = {}
     for folder in folders:
         every = settings(folder.scenario, str(folder.path / "scenario.yaml"))
-        own = {path: value for path, value in every.items() if path not in PER_RUN}
-        key = repr(sorted((path, written(value)) for path, value in own.items()))
-        together.setdefault(key, []).append((folder, outcome(folder), own | {"name": every.get("name", folder.path.name)}))
-    runs = list(together.values())
-    names = [str(members[0][2].pop("name")) for members in runs]
-    apart = differing([members[0][2] for members in runs])
+        own = {path: value for path, value in every.items() if path.partition(".")[0] not in NOT_COMPARED}
+        same, seed = repr(sorted((path, written(value)) for path, value in own.items())), every.get("seed")
+        key = next((same, copy) for copy in count() if seed not in together.get((same, copy), {}))  # a repeat stands by itself
+        together.setdefault(key, {})[seed] = folder
+        told.setdefault(key, own | {"name": every.get("name", folder.path.name)})
+    names = [str(own.pop("name")) for own in told.values()]
+    apart = differing(list(told.values()))
+    runs = [tuple(members.values()) for members in together.values()]
     groups = [
-        Group(label, tuple(folder for folder, *_ in members), tuple(summary for _, summary, _ in members), members[0][2])
-        for label, members in zip(_labels(names, apart, runs), runs, strict=True)
+        Group(label, members, tuple(map(outcome, members)), own)
+        for label, members, own in zip(_labels(names, apart, runs), runs, told.values(), strict=True)
     ]
     return Comparison(tuple(groups), apart)
 
 
-def _labels(names: list[str], apart: dict[str, tuple[Any, ...]], runs: list[Any]) -> list[str]:
-    """The names of the scenarios where they tell the groups apart, else what differs, else the folders."""
+def _labels(names: list[str], apart: dict[str, tuple[Any, ...]], runs: Sequence[tuple[RunFolder, ...]]) -> list[str]:
+    """What tells the groups apart: the names of the scenarios, else the fewest settings that do, else the folders."""
     if len(set(names)) == len(names):
         return names
-    if 0 < len(apart) <= MOST_SETTINGS_IN_A_LABEL:
-        ends = [path.rpartition(".")[2] for path in apart]
-        shown = ends if len(set(ends)) == len(ends) else list(apart)
-        return [
-            ", ".join(f"{name} {written(values[at])}" for name, values in zip(shown, apart.values(), strict=True))
-            for at in range(len(names))
-        ]
-    return [members[0][0].path.name for members in runs]
+    everywhere = [path for path, values in apart.items() if None not in values]
+    for few in range(1, MOST_SETTINGS_IN_A_LABEL + 1):
+        for paths in combinations(everywhere, few):
+            labels = [", ".join(_said(path, apart[path][at]) for path in paths) for at in range(len(names))]
+            if len(set(labels)) == len(labels):
+                return labels
+    folders = [members[0].path for members in runs]
+    parts = next((n for n in range(1, 9) if len({folder.parts[-n:] for folder in folders}) == len(folders)), 9)
+    return [str(Path(*folder.parts[-parts:])) for folder in folders]
+
+
+def _said(path: str, value: Any) -> str:
+    """A setting in a label: a word by itself, a number with its name."""
+    return value if isinstance(value, str) else f"{path.rpartition('.')[2]} {written(value)}"
 
 
 def _figure(summary: Summary, figure: str) -> float | None:
@@ -142,13 +155,19 @@ def outcomes(comparison: Comparison) -> list[dict[str, str]]:
 
 def comparison_tables(comparison: Comparison) -> Stack:
     """For the terminal: the outcomes, a row a group; below, the settings that differ, a column a group."""
-    table = plain_table("Outcomes")
-    headings = ("", "run", "", measure(comparison.metric).label, "worst tenth", "loss", "rounds", "sent", "time")
-    for heading in headings:
-        table.add_column(Text(heading), justify="left" if heading in {"", "run"} else "right")
-    figures = ("score", "worst_decile", "loss", "rounds", "bytes_sent", "virtual_seconds")
-    for at, row in enumerate(outcomes(comparison), 1):
-        table.add_row(str(at), Text(row["label"]), row["seeds"], *(row[figure] for figure in figures))
+    rows = outcomes(comparison)
+    shared = [figure for figure in ("seeds", "rounds") if len({row[figure] for row in rows}) == 1]  # told once, above
+    title = [rows[0][figure] + (" rounds" if figure == "rounds" else "") for figure in shared]
+    table = plain_table(" · ".join(["Outcomes", *title]))
+    headings = {"seeds": "", "score": f"mean {measure(comparison.metric).label}", "worst_decile": "worst tenth", "loss": "loss"}
+    headings |= {"rounds": "rounds", "bytes_sent": "sent", "virtual_seconds": "time"}
+    figures = [figure for figure in headings if figure not in shared]
+    table.add_column("")
+    table.add_column("run", overflow="fold", min_width=min(LABEL_WIDTH, max(len(row["label"]) for row in rows)))
+    for figure in figures:
+        table.add_column(Text(headings[figure]), justify="left" if figure == "seeds" else "right")
+    for at, row in enumerate(rows, 1):
+        table.add_row(str(at), Text(row["label"]), *(row[figure] for figure in figures))
     return Stack(table, _settings_table(comparison))
 
 
@@ -156,9 +175,9 @@ def _settings_table(comparison: Comparison) -> Table | Text:
     if not comparison.differing:
         return Text("The settings are the same.")
     table = plain_table("Settings that differ")
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for at in range(1, len(comparison.groups) + 1):
-        table.add_column(str(at))
+        table.add_column(str(at), overflow="fold")
     for path, values in comparison.differing.items():
         table.add_row(Text(path, style="dim"), *(Text(written(value)) for value in values))
     return table
@@ -193,7 +212,7 @@ def _drawn(at: int, group: Group, *, banded: bool) -> dict[str, Any]:
 
 
 def _over_seeds(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """The curves of several seeds as one: mean of their medians over nodes and one standard deviation around it.
+    """The curves of several seeds as one: mean of their means over nodes and one standard deviation around it.
 
     Only over rounds that every one of them has.
     """

@@ -41,7 +41,7 @@ class _Run:
     first: int
     round: int = 0
     score: tuple[float, float, float] | None = None
-    """Median, least and greatest over nodes."""
+    """Mean, least and greatest over nodes."""
     loss: float | None = None
     bytes: int = 0
     trend: list[float] = field(default_factory=list)
@@ -50,7 +50,7 @@ class _Run:
 
     @property
     def written(self) -> str:
-        """The score: median and range over nodes."""
+        """The score: mean and range over nodes."""
         return self.measure.ranged(*self.score) if self.score else "—"
 
     def left(self, now: float) -> str:
@@ -103,10 +103,10 @@ class Progress:
         run = self._runs[-1]
         run.round = round
         if score is not None and (values := _finite(score)).size:
-            run.score = (float(np.median(values)), float(values.min()), float(values.max()))
+            run.score = (float(values.mean()), float(values.min()), float(values.max()))
             run.trend.append(run.score[0])
         if loss is not None and (values := _finite(loss)).size:
-            run.loss = float(np.median(values))
+            run.loss = float(values.mean())
         if bytes is not None:
             run.bytes = bytes
         self._draw()
@@ -132,7 +132,7 @@ class Progress:
         now = self._clock()
         wide = self.console.width >= WIDE
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim")
-        label = f"{self._runs[-1].measure.label} [range]" if self._runs else ""
+        label = f"mean {self._runs[-1].measure.label} [range]" if self._runs else ""
         for heading in ("run", *([""] if wide else []), "round", label, *([""] if wide else []), "loss", "sent", ""):
             table.add_column(Text(heading), justify="right" if heading in {"round", "loss", "sent"} else "left", no_wrap=True)
         for run in self._runs[-MOST_RUNS:]:
@@ -167,7 +167,7 @@ def _line(run: _Run, now: float) -> str:
     of = f"/{run.rounds}" if run.rounds else ""
     parts = [f"{run.name}: round {run.round}{of}"]
     if run.score is not None:
-        parts.append(f"{run.measure.label} {run.written}")
+        parts.append(f"mean {run.measure.label} {run.written}")
     if run.loss is not None:
         parts.append(f"loss {measure('loss').written(run.loss)}")
     if run.bytes:

@@ -296,7 +296,11 @@ def _made(path: Path) -> None:
 
 
 def _refuse_overwriting(path: Path) -> None:
-    if (path / SUMMARY).exists():
+    try:
+        finished = (path / SUMMARY).exists()
+    except OSError as error:
+        raise ScenarioError.at(str(path), f"cannot be made ({error.strerror})", "choose another folder with --out") from None
+    if finished:
         raise ScenarioError.at(str(path), "holds a finished run", "choose another folder with --out, or delete this one")
     if (path / METRICS).exists():
         raise ScenarioError.at(

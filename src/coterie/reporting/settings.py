@@ -12,8 +12,9 @@ DEEPEST = 40
 def settings(scenario: str, place: str = "scenario.yaml") -> dict[str, Any]:
     """Dotted path → value of every setting in the text of a resolved scenario.
 
-    A list of plain values is one value; other lists are numbered (`roles.0.name`). Raises ScenarioError where the text is no
-    scenario, too long, too deep, or uses aliases (Coterie writes none).
+    What was chosen by name stands at its own path, its parameters below it: `algorithm`, `algorithm.server_rate`. A list of plain
+    values is one value; other lists are numbered (`preprocess.0`). Raises ScenarioError where the text is no scenario, too long,
+    too deep, or uses aliases (Coterie writes none).
     """
     import yaml
 
@@ -46,6 +47,9 @@ def _refusal(scenario: str, loader: type[Any]) -> str:
 
 
 def _flat(value: Any, path: str) -> list[tuple[str, Any]]:
+    if path and isinstance(value, Mapping) and isinstance(value.get("name"), str):
+        beside = {key: inner for key, inner in value.items() if key != "name"}
+        return [(path, value["name"]), *(_flat(beside, path) if beside else [])]
     if isinstance(value, Mapping) and value:
         parts: Any = value.items()
     elif isinstance(value, list) and any(isinstance(item, (Mapping, list)) for item in value):

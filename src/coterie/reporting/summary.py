@@ -13,6 +13,8 @@ from coterie.core.errors import ScenarioError
 from coterie.reporting.measures import measure
 
 SCHEMA_VERSION = 1
+ROUNDS = "rounds"
+"""What ends a run that goes to its last round."""
 WORST_SHARE = 0.1
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -134,7 +136,9 @@ def decode(data: bytes, place: str = "summary.json") -> Summary:
     try:
         summary = msgspec.json.decode(data, type=Summary)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ScenarioError.at(place, f"is not a summary of a run ({error})", "restore it from a copy, or resume the run") from None
+        raise ScenarioError.at(
+            place, f"is not a summary of a run ({error})", "restore it from a copy, or delete it and resume the run"
+        ) from None
     if summary.schema_version > SCHEMA_VERSION:
         raise ScenarioError.at(
             place, f"has version {summary.schema_version}; this Coterie reads up to {SCHEMA_VERSION}", "install a newer Coterie"

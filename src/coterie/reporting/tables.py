@@ -11,17 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from coterie.reporting.measures import measure
-from coterie.reporting.summary import Estimate, Outcome, Spread, Summary
-from coterie.reporting.units import data_size, duration, number
+from coterie.reporting.summary import ROUNDS, Estimate, Outcome, Spread, Summary
+from coterie.reporting.units import counted, data_size, duration, number
 
 FEDERATION = "federation"
 
 
 def comparison(summary: Summary) -> Table:
-    """The run above its baselines: score with its range over the nodes, bytes sent, raw data moved, time."""
+    """The run above its baselines: mean score with its range over the nodes, bytes sent, raw data moved, time."""
     kind = measure(summary.scored)
-    table = plain_table(f"{summary.name} · {number(summary.nodes)} nodes · {number(summary.rounds)} rounds")
-    for heading in ("", f"{kind.label} [range]", "worst tenth", "sent", "raw data", "time"):
+    table = plain_table(f"{summary.name} · {counted(summary.nodes, 'node')} · {counted(summary.rounds, 'round')}")
+    for heading in ("", f"mean {kind.label} [range]", "worst tenth", "sent", "raw data", "time"):
         table.add_column(Text(heading), justify="left" if heading == "" or heading.endswith("]") else "right")
     for name, outcome in {FEDERATION: summary, **summary.baselines}.items():
         score, own = outcome.score or Spread(), measure(outcome.scored)
@@ -37,10 +37,18 @@ def comparison(summary: Summary) -> Table:
     return table
 
 
-def show_outcome(console: Console, summary: Summary, report: Path | None = None) -> None:
-    """Prints the end of a run: the comparison, what became of the raw data, and where the report is."""
+def show_outcome(console: Console, summary: Summary, report: Path | None = None, refused: Mapping[str, int] | None = None) -> None:
+    """Prints the end of a run: the comparison, what ended it, what was refused, what became of the raw data, and the report's place.
+
+    refused: how many messages their receivers did not take in, by reason.
+    """
     console.print()
     console.print(comparison(summary))
+    if summary.ended_by not in {None, ROUNDS}:
+        console.print(Text(f"Ended before its last round: {summary.ended_by}."), soft_wrap=True)
+    if refused:
+        reasons = ", ".join(f"{number(count)} {reason}" for reason, count in sorted(refused.items()))
+        console.print(Text(f"Refused by their receivers: {counted(sum(refused.values()), 'message')} ({reasons})."), soft_wrap=True)
     against = f"; central training would have moved {data_size(summary.dataset_bytes)}" if summary.dataset_bytes else ""
     console.print(f"[bold]Raw data that left a node: {data_size(summary.raw_bytes)}[/]{against}.", highlight=False)
     if report is not None:

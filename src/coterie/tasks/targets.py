@@ -66,7 +66,5 @@ def _refuse_missing(part: Array) -> None:
 
 def _numbers(part: Array) -> NDArray[np.float32]:
     if part.dtype.kind not in "biuf":
-        raise ScenarioError.at(
-            "kind", f"the target holds {part.dtype} values, such as {part[0]!r}, not numbers", "write kind: classification"
-        )
+        raise ScenarioError.at("kind", f"the target holds words, such as {str(part[0])!r}, not numbers", "write kind: classification")
     return part.astype(np.float32)

@@ -20,6 +20,7 @@ from coterie.tasks.frame import Frame
 from coterie.tasks.partitions import Partition, Placement
 from coterie.tasks.pool import Pool
 from coterie.tasks.ragged import Indices, Ragged
+from coterie.tasks.visitors import in_terms_of
 
 __all__ = ["FederatedTask", "Ragged", "build"]
 
@@ -37,6 +38,7 @@ class FederatedTask:
     common_inputs, common_targets: the common test set, nobody's.
     classes: the names of the labels; empty for regression.
     names: the nodes' natural names, where there are any.
+    partition: the name of the partition that dealt the samples.
     columns: the names of the features of a table.
     rows: (n,), which row of the data set each sample is.
     dataset_bytes: what central training would have to move: the train parts in raw form.
@@ -54,6 +56,7 @@ class FederatedTask:
     common_targets: NDArray[Any]
     classes: tuple[str, ...]
     names: tuple[str, ...] = ()
+    partition: str = ""
     columns: tuple[str, ...] = ()
     rows: Indices
     dataset_bytes: int
@@ -99,6 +102,7 @@ def build(
     minimum: int = 2,
     preprocess: Sequence[Any] | None = None,
     folder: str | None = None,
+    visitors: Dataset | None = None,
 ) -> FederatedTask:
     """Loads a data set, sets the common test set aside, deals the rest out to nodes, and preprocesses it there.
 
@@ -111,6 +115,7 @@ def build(
     minimum: the least number of samples of a node, train and test part together.
     preprocess: choices of stages, in order; None: those that suit the data set.
     folder: where paths and modules are looked for (that of the scenario's file); None: the current one.
+    visitors: samples from elsewhere in place of the common test set; nothing is fitted to them.
 
     Raises:
         ScenarioError: with the place under `task.dataset`, `partition`, `nodes` or `task.preprocess`.
@@ -131,6 +136,9 @@ def build(
     shards = Ragged(pool_rows[shards.indices], shards.offsets)
     train, test = splits.own_test(shards, strata, test_fraction, seed, data.units)
     frame, rows = _gathered(data, train, test, common)
+    if visitors is not None:
+        known = in_terms_of(data, visitors)
+        frame = replace(frame, common=_numbers(known.inputs, known), common_targets=known.targets.astype(frame.targets.dtype))
     with choices.placed("partition"):
         _shift(dealing, frame, Placement(len(train), frame.owners, rows, seed))
     stages = tuple(data.preprocess if preprocess is None else preprocess)
@@ -138,7 +146,7 @@ def build(
         frame = preprocessing.apply(stages, frame)
         _refuse_words(frame)
         _refuse_holes(frame)
-    return _task(data, frame, test, rows=rows, names=_names(data, shards), stages=stages)
+    return _task(data, frame, test, rows=rows, names=_names(data, shards), stages=stages, partition=dealing.name)
 
 
 def _check_numbers(nodes: int | None, test_fraction: float, common_test_fraction: float, minimum: int) -> None:
@@ -240,8 +248,9 @@ def _refuse_words(frame: Frame) -> None:
 
 def _refuse_holes(frame: Frame) -> None:
     for part in (frame.inputs, frame.common):
-        if part.dtype != np.float32 or np.isfinite(part.sum(dtype=np.float64)):
-            continue
+        with np.errstate(invalid="ignore"):  # infinite numbers of both signs
+            if part.dtype != np.float32 or np.isfinite(part.sum(dtype=np.float64)):
+                continue
         flat = part.reshape(len(part), -1)
         holes = np.isnan(flat)
         missing = bool(holes.any())
@@ -269,7 +278,9 @@ def _names(data: Dataset, shards: Ragged) -> tuple[str, ...]:
     return tuple(data.group_names[group] for group in first)
 
 
-def _task(data: Dataset, frame: Frame, test: Ragged, *, rows: Indices, names: tuple[str, ...], stages: tuple[Any, ...]) -> FederatedTask:
+def _task(
+    data: Dataset, frame: Frame, test: Ragged, *, rows: Indices, names: tuple[str, ...], stages: tuple[Any, ...], partition: str
+) -> FederatedTask:
     applied = (choices.parts(choice) for choice in stages)
     return FederatedTask(
         name=data.name,
@@ -282,6 +293,7 @@ def _task(data: Dataset, frame: Frame, test: Ragged, *, rows: Indices, names: tu
         common_targets=frame.common_targets,
         classes=data.classes,
         names=names,
+        partition=partition,
         columns=tuple(column.name for column in frame.columns),
         rows=rows,
         dataset_bytes=round(frame.trained * data.bytes_of_a_sample),

@@ -14,7 +14,8 @@ MOST_LINES = 36
 
 def curve(series: Series, events: Events, moved_before: int = 0) -> dict[str, Any]:
     """One metric over rounds as columns of at most MOST_POINTS: `round`, `nodes`, `low`, `lower`, `middle`, `upper`, `high`
-    (minimum, quartiles, maximum over nodes), `seconds` (virtual) and `bytes` (sent until then, and `moved_before`).
+    (over nodes: minimum, lower quartile, mean, upper quartile, maximum), `seconds` (virtual) and `bytes` (sent until then, and
+    `moved_before`).
 
     Points stand for stretches of rounds where there are too many: the band is then the widest of the stretch, the rest its last.
     """
@@ -35,12 +36,15 @@ def curve(series: Series, events: Events, moved_before: int = 0) -> dict[str, An
         return found
 
     low, high = quantile(0.0), quantile(1.0)
+    with np.errstate(over="ignore"):
+        sums = np.add.reduceat(value, start) if len(start) else low
+    mean = np.clip(sums / count, low, high)
     return {
         "round": rounds[ends].tolist(),
         "nodes": count[ends].tolist(),
         "low": short([float(low[part].min()) for part in stretches]),
         "lower": short(quantile(0.25)[ends]),
-        "middle": short(quantile(0.5)[ends]),
+        "middle": short(mean[ends]),
         "upper": short(quantile(0.75)[ends]),
         "high": short([float(high[part].max()) for part in stretches]),
         "seconds": short(when[ends], 6),

@@ -170,5 +170,5 @@ function indexAt(one, at) {
 function told(one, i, kind) {
   const value = written(one.middle[i], kind);
   const spread = one.low && one.low[i] !== one.high[i];
-  return { slot: one.slot, label: one.label, value: spread ? `${value} [${written(one.low[i], kind)} – ${written(one.high[i], kind)}]` : value };
+  return { slot: one.slot, label: one.label, value: spread ? `${value} [${written(one.low[i], kind)} to ${written(one.high[i], kind)}]` : value };
 }

@@ -21,7 +21,7 @@ from coterie.reporting.measures import measure, own
 from coterie.reporting.report import content
 from coterie.reporting.run_folder import REPORT, RunFolder, replace_file
 from coterie.reporting.settings import written
-from coterie.reporting.summary import Outcome, Spread, Summary
+from coterie.reporting.summary import ROUNDS, Outcome, Spread, Summary
 from coterie.reporting.units import counted, data_size, duration, number
 
 MOST_BYTES = 5_000_000
@@ -222,6 +222,8 @@ def _notices(folder: RunFolder, summary: Summary) -> list[str]:
         notices.append(
             f"This run has not finished: it shows {counted(summary.rounds, 'round')}. Go on with: coterie resume {folder.path.name}"
         )
+    if summary.ended_by not in {None, ROUNDS}:
+        notices.append(f"This run ended before its last round: {summary.ended_by}.")
     for reason, count in sorted(folder.events.rejected.items()):
         notices.append(f"Refused by their receivers: {counted(count, 'message')} ({reason}).")
     lost = {name: int(np.isnan(values).sum()) for name, values in folder.metrics.final().items()}

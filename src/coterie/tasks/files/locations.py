@@ -20,7 +20,10 @@ def files(path: Paths, suffixes: tuple[str, ...], *, folder: str | None = None, 
     Raises:
         ScenarioError: there are none.
     """
-    found = [file for part in ([path] if isinstance(path, str) else path) for file in _files(absolute(part, folder), suffixes, place)]
+    try:
+        found = [file for part in ([path] if isinstance(path, str) else path) for file in _files(absolute(part, folder), suffixes, place)]
+    except OSError as error:  # a name that is too long, a folder that may not be read
+        raise ScenarioError.at(place, f"cannot be looked up: {error.strerror}", "correct the path, or who may read it") from None
     if not found:
         raise ScenarioError.at(place, "no file is named", f"write {place}: data{suffixes[0]}")
     if doubles := {file for file in found if found.count(file) > 1}:

@@ -50,8 +50,9 @@ def dataset(name: str, tables: Sequence[tuple[str, Any]], roles: Roles, test: Se
     _check_columns(tables[0][1], roles)
     table = _joined([part for _, part in tables] + list(test))
     rows = sum(part.num_rows for _, part in tables)
-    if not rows:
-        raise ScenarioError.at("path", f"{tables[0][0]} has columns but no rows", "give data with samples")
+    empty = [stem for stem, part in tables if not part.num_rows]
+    if empty:
+        raise ScenarioError.at("path", f"{', '.join(empty)} has columns but no rows", "give data with samples, or leave the file out")
     features = roles.features or tuple(c for c in table.column_names if c not in {roles.target, roles.node})
     if not features:
         raise ScenarioError.at("features", f"there is no column but the target {roles.target!r}", "give data with features")

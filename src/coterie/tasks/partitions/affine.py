@@ -34,12 +34,13 @@ class Affine:
         """`inputs` (n, *features), changed in place."""
         channels = channels_of(inputs.shape[1:])
         shape = (placement.nodes, channels)
-        gains = np.exp(self.gain * draws.public(placement.seed, "partition/gain").standard_normal(shape)).astype(np.float32)
-        offsets = (self.offset * draws.public(placement.seed, "partition/offset").standard_normal(shape)).astype(np.float32)
         flat = inputs.reshape(len(inputs), channels, -1)
-        for start in range(0, len(flat), BLOCK):
-            some = placement.owners[start : start + BLOCK]
-            block = flat[start : start + BLOCK]
-            block *= gains[some, :, None]
-            block += offsets[some, :, None]
+        with np.errstate(over="ignore", invalid="ignore"):  # what is too large becomes infinite, and the task refuses it
+            gains = np.exp(self.gain * draws.public(placement.seed, "partition/gain").standard_normal(shape)).astype(np.float32)
+            offsets = (self.offset * draws.public(placement.seed, "partition/offset").standard_normal(shape)).astype(np.float32)
+            for start in range(0, len(flat), BLOCK):
+                some = placement.owners[start : start + BLOCK]
+                block = flat[start : start + BLOCK]
+                block *= gains[some, :, None]
+                block += offsets[some, :, None]
         return inputs
