@@ -4,8 +4,9 @@
     python benchmarks/speed.py a --repeats 3
 
 Every measurement is a process of its own. A round is (time of many rounds - time of one round) / their difference, without
-start-up, data and evaluation. One thread a process; Coterie's pool of worker processes is measured apart from its inline
-executor. All contenders use the same data, model, batch size, rounds and clients a round, and report the loss they reach.
+start-up, data and evaluation. One thread a process; Coterie's engines (exact, fast) are measured in one process (inline) and in
+a pool of two (processes). All contenders use the same data, model, batch size, rounds and clients a round, and report the loss
+they reach.
 """
 
 import argparse
@@ -27,10 +28,10 @@ WORKLOADS: dict[str, dict[str, Any]] = {
 }
 """(c) trains a fifth of its samples a round (`share`), so that a measurement stays under a minute; ratios are unchanged."""
 RATE = 0.05
-CONTENDERS = ("plain loop", "centralized", "coterie inline", "coterie processes")
+CONTENDERS = ("plain loop", "centralized", "exact inline", "exact processes", "fast inline", "fast processes")
 
 
-def scenario(load: dict[str, Any], rounds: int, executor: str) -> dict[str, Any]:
+def scenario(load: dict[str, Any], rounds: int, engine: str = "exact", executor: str = "inline") -> dict[str, Any]:
     """The workload as Coterie's user writes it."""
     mlp = {"name": "mlp", "hidden": [64]}
     cnn = {"name": "cnn", "channels": [32, 64], "kernel": 3, "hidden": [128]}
@@ -54,18 +55,19 @@ def scenario(load: dict[str, Any], rounds: int, executor: str) -> dict[str, Any]
         "participation": load["asked"],
         "training": {"optimizer": {"name": "sgd", "learning_rate": RATE}, "batch_size": load["batch"], "epochs": 1},
         "evaluation": {"every": 1000},
+        "engine": engine,
         "executor": {"name": executor, **({"workers": 2} if executor == "processes" else {})},
     }
 
 
-def coterie_seconds(load: dict[str, Any], executor: str) -> dict[str, float]:
+def coterie_seconds(load: dict[str, Any], engine: str, executor: str) -> dict[str, float]:
     """Seconds a round through `coterie.run`."""
     import coterie
 
     times, summary = {}, None
     for rounds in (1, 1 + load["rounds"]):
         with tempfile.TemporaryDirectory() as folder:
-            run = coterie.run(coterie.Scenario(**scenario(load, rounds, executor)), out=Path(folder) / "run", quiet=True)
+            run = coterie.run(coterie.Scenario(**scenario(load, rounds, engine, executor)), out=Path(folder) / "run", quiet=True)
             summary = run.summary
             times[rounds] = summary.wall_seconds
     first, last = sorted(times)
@@ -92,7 +94,7 @@ def torch_data(load: dict[str, Any]) -> Any:
 
     from coterie.tasks.task import build
 
-    settings = scenario(load, 1, "inline")["task"]
+    settings = scenario(load, 1)["task"]
     task = build(dataset=settings["dataset"], partition="natural", nodes=load["nodes"], test_fraction=0.0, common_test_fraction=0.01)
     inputs, targets = torch.from_numpy(task.inputs), torch.from_numpy(task.targets)
     shards = [(inputs[task.train[node]], targets[task.train[node]]) for node in range(task.nodes)]
@@ -168,10 +170,8 @@ def one(contender: str, load: dict[str, Any]) -> None:
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    if contender.startswith("coterie"):
-        found = coterie_seconds(load, contender.split()[1])
-    else:
-        found = plain_seconds(load) if contender == "plain loop" else centralized_seconds(load)
+    baselines = {"plain loop": plain_seconds, "centralized": centralized_seconds}
+    found = baselines[contender](load) if contender in baselines else coterie_seconds(load, *contender.split())
     own, children = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     print(json.dumps({**found, "peak_megabytes": max(own, children) / 1024}))
 
