@@ -25,7 +25,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_four_processes_give_the_models_of_the_simulator(name, tmp_path):
-    scenario = coterie.Scenario(task="digits", seed=7, until=3, partition=PARTITION, training=TRAINING, **SHAPES[name])
+    scenario = coterie.Scenario(task="digits", seed=7, until=3, engine="exact", partition=PARTITION, training=TRAINING, **SHAPES[name])
     simulated = simulate(scenario, out=tmp_path / "run").folder.models()
     with LocalProcesses(LocalFederation.of(Setup(scenario)), 4) as processes:
         results = processes.results(60)

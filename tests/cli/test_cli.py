@@ -174,7 +174,7 @@ def test_files_and_arguments_that_are_not_there(folder, file):
     assert coterie_("resume", folder / "none").exit_code == 2
     result = coterie_("run", file, "--engine", "warp", "--out", folder / "warp")
     assert result.exit_code == 2
-    assert "--set engine: must be 'exact'" in result.stderr
+    assert "--set engine: must be 'fast' or 'exact'" in result.stderr
 
 
 def test_run_prints_the_summary_alone(finished):

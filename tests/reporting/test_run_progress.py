@@ -45,10 +45,10 @@ def test_off_a_terminal_there_are_plain_lines_now_and_then() -> None:
     drive(Progress(console, clock=clock), clock)
     lines = seen(console).splitlines()
     assert lines == [
-        "federation [bold]: round 3/10, mean accuracy 22.0 % [15.0 to 27.0], loss 0.667, 3 kB sent, 6.3 s left",
-        "federation [bold]: round 6/10, mean accuracy 44.0 % [30.0 to 54.0], loss 0.583, 6 kB sent, 3.6 s left",
-        "federation [bold]: round 9/10, mean accuracy 66.0 % [45.0 to 81.0], loss 0.556, 9 kB sent, 1 s left",
-        "federation [bold]: round 10/10, mean accuracy 73.3 % [50.0 to 90.0], loss 0.55, 10 kB sent, took 9 s".replace("0.55,", "0.550,"),
+        "federation [bold]: round 3/10, mean accuracy 22.0 % [15.0–27.0], loss 0.667, 3 kB sent, 6.3 s left",
+        "federation [bold]: round 6/10, mean accuracy 44.0 % [30.0–54.0], loss 0.583, 6 kB sent, 3.6 s left",
+        "federation [bold]: round 9/10, mean accuracy 66.0 % [45.0–81.0], loss 0.556, 9 kB sent, 1 s left",
+        "federation [bold]: round 10/10, mean accuracy 73.3 % [50.0–90.0], loss 0.55, 10 kB sent, took 9 s".replace("0.55,", "0.550,"),
     ]
 
 
@@ -56,7 +56,7 @@ def test_on_a_terminal_there_is_a_table() -> None:
     console, clock = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None), Clock()
     drive(Progress(console, clock=clock), clock)
     last = seen(console).rpartition("run")[2]
-    for word in ("federation [bold]", "10/10", "73.3 % [50.0 to 90.0]", "0.550", "10 kB", "took 9 s", "▁▂▃▃▄▅▆▆▇█"):
+    for word in ("federation [bold]", "10/10", "73.3 % [50.0–90.0]", "0.550", "10 kB", "took 9 s", "▁▂▃▃▄▅▆▆▇█"):
         assert word in last
 
 
@@ -64,7 +64,7 @@ def test_a_narrow_terminal_leaves_out_what_is_decoration() -> None:
     console, clock = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None), Clock()
     drive(Progress(console, clock=clock), clock)
     last = seen(console).rpartition("run")[2]
-    assert "73.3 % [50.0 to 90.0]" in last
+    assert "73.3 % [50.0–90.0]" in last
     assert "█" not in last
 
 
@@ -92,9 +92,7 @@ def test_the_end_compares_with_the_baselines(tmp_path: Path) -> None:
     show_outcome(console, summary, tmp_path / "a [b]" / "report.html")
     text = seen(console)
     rows = {line.split()[0]: line for line in text.splitlines() if line.strip()}
-    assert (
-        f"{100 * summary.accuracy.mean:.1f} % [{100 * summary.accuracy.min:.1f} to {100 * summary.accuracy.max:.1f}]" in rows["federation"]
-    )
+    assert f"{100 * summary.accuracy.mean:.1f} % [{100 * summary.accuracy.min:.1f}–{100 * summary.accuracy.max:.1f}]" in rows["federation"]
     assert rows["federation"].count("0 B") == 1
     assert "460 kB" in rows["centralized"]
     assert {"local", "distributed"} <= rows.keys()
@@ -122,7 +120,7 @@ def test_the_table_and_the_progress_show_the_same_number() -> None:
         clock.now += 5
         progress.update(1, score=scores)
     show_outcome(console, Summary(name="s", **spreads({"accuracy": scores})))
-    assert seen(console).count("40.0 % [10.0 to 90.0]") == 2
+    assert seen(console).count("40.0 % [10.0–90.0]") == 2
     assert seen(console).count("mean accuracy") == 2
 
 

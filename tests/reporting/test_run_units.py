@@ -51,7 +51,7 @@ def test_counts() -> None:
 
 def test_measures_know_their_unit_and_their_direction() -> None:
     assert measure("accuracy_own").written(0.9134) == "91.3 %"
-    assert measure("accuracy").ranged(0.5, 0.25, 0.75) == "50.0 % [25.0 to 75.0]"
+    assert measure("accuracy").ranged(0.5, 0.25, 0.75) == "50.0 % [25.0–75.0]"
     assert measure("r2").ranged(-0.3, -0.524, -0.179) == "-0.300 [-0.524 to -0.179]"
     assert measure("r2").ranged(0.5, 0.5, 0.5) == "0.500"
     assert measure("loss").written(None) == "—"

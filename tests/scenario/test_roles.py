@@ -51,6 +51,20 @@ def test_nodes_that_are_not_there():
     ]
 
 
+def test_more_holders_than_there_are_to_choose_from():
+    with pytest.raises(ScenarioError) as caught:
+        rules(4, proxy={"nodes": [1, 2], "count": 3}, idle={"count": 5})
+    assert [(fault.place, fault.fix) for fault in caught.value.faults] == [
+        ("roles.proxy.count", "write at most 2"),
+        ("roles.idle.count", "write at most 4"),
+    ]
+
+
+def test_roles_of_which_none_is_listed():
+    found = rules(4, trainer="all", aggregator="all", proxy="rest", idle={"count": 1, "rotate": "random"})
+    assert found.proxy.candidates.tolist() == [0, 1, 2, 3]
+
+
 def test_what_is_not_written_is_that_of_the_architecture():
     scenario = Scenario(task="digits", nodes=4, architecture="semi-decentralized", roles={"idle": [3]})
     assert scenario.resolved()["roles"] == {

@@ -10,6 +10,7 @@ from coterie.cli.arguments import AsJson, Folder, Node, option
 from coterie.cli.outcome import outcome
 
 if TYPE_CHECKING:
+    from coterie.core.errors import Fault
     from coterie.scenario.setup import Setup
     from coterie.tasks.task import FederatedTask
 
@@ -46,7 +47,7 @@ def evaluate(
 
 def _visited(setup: "Setup", file: Path, target: str | None) -> "FederatedTask":
     """The run's task with the samples of `file` as its common test set; raises ScenarioError where they do not fit."""
-    from coterie.core.errors import Fault, ScenarioError, nearest
+    from coterie.core.errors import ScenarioError, nearest
     from coterie.tasks import datasets
 
     reader = READERS.get(file.suffix)
@@ -58,7 +59,16 @@ def _visited(setup: "Setup", file: Path, target: str | None) -> "FederatedTask":
     try:
         return setup.task_with(datasets.load(_dataset(setup, reader, file, target) | {"kind": kind}))
     except ScenarioError as error:
-        raise ScenarioError(*(Fault("--data", fault.problem, fault.fix) for fault in error.faults)) from None
+        raise ScenarioError(*map(_beside, error.faults)) from None
+
+
+def _beside(fault: "Fault") -> "Fault":
+    """A fault of the data set's settings as one of the command's options."""
+    from coterie.core.errors import Fault
+
+    if fault.problem == "is missing":
+        return Fault("--target", fault.problem, "name the column or array to predict")
+    return Fault("--data", fault.problem, fault.fix)
 
 
 def _dataset(setup: "Setup", reader: str, file: Path, target: str | None) -> dict[str, Any]:

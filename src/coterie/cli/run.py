@@ -22,7 +22,8 @@ def run(
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Repeat with so many seeds and report mean ± standard deviation.")] = 1,
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="The run's folder; by default a new one under runs/.")] = None,
     engine: Annotated[
-        str | None, typer.Option(metavar="exact|fast", help="exact: bit for bit as on real nodes; fast: many nodes as one computation.")
+        str | None,
+        typer.Option(metavar="exact|fast", help="exact: bit for bit as on real nodes; fast, the default: many nodes as one computation."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

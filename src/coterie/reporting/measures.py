@@ -30,10 +30,11 @@ class Measure:
         return f"{100 * value:.1f} %" if self.percent else f"{value:.3g}" if abs(value) >= 1000 else f"{value:.3f}"
 
     def ranged(self, middle: float | None, low: float | None, high: float | None) -> str:
-        """A value with its range: `91.3 % [88.0 to 94.1]`; without one where all are the same."""
+        """A value with its range: `91.3 % [88.0-94.1]`, `0.1 [-0.2 to 0.3]`; without one where all are the same."""
         if middle is None or low is None or high is None or low == high:
             return self.written(middle)
-        return f"{self.written(middle)} [{self.written(low).removesuffix(' %')} to {self.written(high).removesuffix(' %')}]"
+        between = "–" if low >= 0 else " to "  # noqa: RUF001 - a range
+        return f"{self.written(middle)} [{self.written(low).removesuffix(' %')}{between}{self.written(high).removesuffix(' %')}]"
 
 
 def measure(name: str) -> Measure:

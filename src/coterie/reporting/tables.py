@@ -20,8 +20,10 @@ FEDERATION = "federation"
 def comparison(summary: Summary) -> Table:
     """The run above its baselines: mean score with its range over the nodes, bytes sent, raw data moved, time."""
     kind = measure(summary.scored)
-    table = plain_table(f"{summary.name} · {counted(summary.nodes, 'node')} · {counted(summary.rounds, 'round')}")
-    for heading in ("", f"mean {kind.label} [range]", "worst tenth", "sent", "raw data", "time"):
+    table = plain_table(
+        f"{summary.name} · {counted(summary.nodes, 'node')} · {counted(summary.rounds, 'round')} · mean {kind.label} over nodes"
+    )
+    for heading in ("", "mean [range]", "worst tenth", "sent", "raw data", "time"):
         table.add_column(Text(heading), justify="left" if heading == "" or heading.endswith("]") else "right")
     for name, outcome in {FEDERATION: summary, **summary.baselines}.items():
         score, own = outcome.score or Spread(), measure(outcome.scored)

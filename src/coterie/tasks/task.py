@@ -143,6 +143,7 @@ def build(
         _shift(dealing, frame, Placement(len(train), frame.owners, rows, seed))
     stages = tuple(data.preprocess if preprocess is None else preprocess)
     with choices.placed("task.preprocess"):
+        _refuse_holes(frame, but_missing=True)
         frame = preprocessing.apply(stages, frame)
         _refuse_words(frame)
         _refuse_holes(frame)
@@ -246,14 +247,15 @@ def _refuse_words(frame: Frame) -> None:
         )
 
 
-def _refuse_holes(frame: Frame) -> None:
+def _refuse_holes(frame: Frame, *, but_missing: bool = False) -> None:
+    """Raises ScenarioError for missing (unless a stage may yet fill them in) and infinite values."""
     for part in (frame.inputs, frame.common):
         with np.errstate(invalid="ignore"):  # infinite numbers of both signs
             if part.dtype != np.float32 or np.isfinite(part.sum(dtype=np.float64)):
                 continue
         flat = part.reshape(len(part), -1)
         holes = np.isnan(flat)
-        missing = bool(holes.any())
+        missing = bool(holes.any()) and not but_missing
         bad = holes if missing else np.isinf(flat)
         where = np.flatnonzero(bad.any(axis=0))
         named = (
