@@ -168,3 +168,27 @@ def test_a_setup_goes_to_another_process_as_its_scenario():
     sent = pickle.dumps(setup.bench)
     assert len(sent) < 20_000
     np.testing.assert_array_equal(pickle.loads(sent)().task.inputs, setup.task.inputs)
+
+
+@pytest.mark.parametrize("engine", ["exact", "fast"])
+def test_a_training_function_of_ones_own_may_differentiate_after_an_evaluation(tmp_path, engine):
+    (tmp_path / "own_descent.py").write_text(
+        "import torch\n"
+        "def train(model, data, context):\n"
+        "    loss = torch.nn.functional.cross_entropy(model(data.inputs), data.targets)\n"
+        "    loss.backward()\n"
+        "    with torch.no_grad():\n"
+        "        for parameter in model.parameters():\n"
+        "            parameter -= 0.1 * parameter.grad\n"
+        "    return model, len(data.targets), {'own_loss': float(loss.detach())}\n"
+    )
+    training = {"function": "own_descent:train"}
+    run = coterie.run(scenario(training=training, engine=engine, executor="inline", folder=str(tmp_path)), out=tmp_path / "run")
+    assert run.summary.metrics["own_loss"].mean < 2.4
+
+
+def test_two_metrics_of_one_name_are_refused(tmp_path):
+    (tmp_path / "own_twice.py").write_text("def accuracy(outputs, targets):\n    return 1.0\n")
+    training = {"metrics": ["own_twice:accuracy", "own_twice:accuracy"]}
+    with pytest.raises(coterie.ScenarioError, match="more than one thing would be reported as 'accuracy'"):
+        coterie.run(scenario(training=training, folder=str(tmp_path)), out=tmp_path / "run")

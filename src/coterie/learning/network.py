@@ -172,5 +172,7 @@ def _factory(name: str, params: Mapping[str, Any], features: Shape, outputs: int
     try:
         signature.bind(**given)
     except TypeError as error:
-        raise ScenarioError(Fault("task.model", f"{name}: {error}", f"its parameters are {signature}")) from None
+        raise ScenarioError(
+            Fault("task.model", f"{name}: {error}", f"its parameters are {signature.replace(return_annotation=signature.empty)}")
+        ) from None
     return functools.partial(maker, **given)

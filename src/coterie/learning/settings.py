@@ -59,6 +59,9 @@ class Training:
         for field, name in (("loss", self.loss), *(("metrics", metric) for metric in self.metrics), ("function", self.function)):
             if name is not None:
                 found += _named(field, name, kind, folder)
+        told = [name.rpartition(":")[2].rpartition(".")[2] for name in self.metrics]
+        for name in sorted({name for name in told if told.count(name) > 1 or name == "loss"}):
+            found.append(Fault("training.metrics", f"more than one thing would be reported as {name!r}", "give the function another name"))
         return found
 
 

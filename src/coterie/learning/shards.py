@@ -106,4 +106,5 @@ def tensor(array: np.ndarray, device: str = "cpu") -> Tensor:
     """`array` as a tensor on `device`, sharing memory where it can; nothing here writes to it, so a read-only array will do."""
     with warnings.catch_warnings():  # torch knows no read-only tensors and says so
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable", category=UserWarning)
-        return torch.from_numpy(array).to(device)
+        with torch.inference_mode(mode=False):  # whoever looks first, also an evaluation: others will train on it
+            return torch.from_numpy(array).to(device)
