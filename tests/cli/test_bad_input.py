@@ -5,10 +5,9 @@ import warnings
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
+from cli.command import coterie_
 from coterie.aggregation import RULES
-from coterie.cli import app
 
 GOOD = {
     "nodes": 4,
@@ -49,9 +48,7 @@ def told(*words):
     """What a command says on standard error when it ends with 2; anything else fails the test, a warning of a library too."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        result = CliRunner().invoke(app, [str(word) for word in words])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
+        result = coterie_(*words)
     assert result.exit_code == 2, result.output
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
@@ -297,7 +294,7 @@ def test_settings_beside_the_file_that_are_none(folder, setting, words):
 def finished(folder):
     """A run of two nodes' data by path."""
     path = scenario(folder, npz("good.npz"), "good.yaml")
-    result = CliRunner().invoke(app, ["run", str(path), "--out", str(folder / "finished"), "--json"])
+    result = coterie_("run", path, "--out", folder / "finished", "--json")
     assert result.exit_code == 0, result.output
     return folder / "finished"
 

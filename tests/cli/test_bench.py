@@ -4,9 +4,8 @@ import json
 import math
 
 import pytest
-from typer.testing import CliRunner
 
-from coterie.cli import app
+from cli.command import coterie_
 from coterie.core.errors import ScenarioError
 from coterie.learning.executors import cluster
 from coterie.simulator import throughput
@@ -39,10 +38,7 @@ def bench(file, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
 
     def run(*words):
-        result = CliRunner().invoke(app, ["bench", str(file), *map(str, words)])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
+        return coterie_("bench", file, *words)
 
     return run
 

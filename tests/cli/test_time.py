@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cli.test_cli import coterie_
+from cli.command import coterie_
 
 SCENARIO = """\
 nodes: 6

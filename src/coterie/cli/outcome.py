@@ -24,8 +24,8 @@ def outcome() -> Iterator[None]:
     except ScenarioError as error:
         _tell_faults(error)
         raise typer.Exit(FAULTY) from None
-    except KeyboardInterrupt:
-        typer.echo("Interrupted. The run's folder is kept: go on with coterie resume FOLDER.", err=True)
+    except KeyboardInterrupt as interrupt:
+        typer.echo(" ".join(["Interrupted.", *getattr(interrupt, "__notes__", ())]), err=True)
         raise typer.Exit(INTERRUPTED) from None
     except RunError as error:
         _tell_failure(error)

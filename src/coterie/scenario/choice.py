@@ -55,6 +55,12 @@ class Choice(Part):
         return {"name": value} if isinstance(value, str) else value
 
     @classmethod
+    def _no_mapping(cls, value: Any) -> Fault:
+        things = cls.things()
+        problem = f"must be the name of a {things.kind}, or a mapping with it (got {written(value)})"
+        return Fault("", problem, f"write one of {', '.join(things.names())}")
+
+    @classmethod
     def sorted_out(cls, value: Mapping[str, Any], context: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
         """The name, the checked parameters, and the settings that the kind adds beside them."""
         beside = [key for key in cls.model_fields if key not in ("name", "params")]

@@ -116,7 +116,8 @@ class Scenario(Part):
             settings = below(about, settings)
         architecture = settings.get("architecture", "centralized")
         if isinstance(architecture, str) and architecture in ARCHITECTURES:
-            settings["topology"] = settings.get("topology") or _topology(architecture)
+            if settings.get("topology") is None:
+                settings["topology"] = _topology(architecture)
             if isinstance(settings.get("roles", {}), Mapping):
                 settings["roles"] = {**_roles(architecture, settings["topology"]), **settings.get("roles", {})}
         return below(_environment(settings), settings), faults

@@ -1,6 +1,8 @@
 """A scenario run in the simulator: the federation, then its baselines, into one folder with a report."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -107,7 +109,7 @@ def _positions(path: Path) -> dict[str, int] | None:
 
 def _run(setup: Setup, folder: RunFolder, progress: Progress) -> Run:
     scenario = setup.scenario
-    with folder, folder.logging(), progress, cluster.kept():
+    with _resumable(folder.path), folder, folder.logging(), progress, cluster.kept():
         folder.write_facts(facts_of(setup))
         main = _simulated(setup, folder, progress, scenario.name)
         course = Course(setup.task.train.sizes, main.outcome.rounds, main.outcome.samples_trained)
@@ -119,6 +121,16 @@ def _run(setup: Setup, folder: RunFolder, progress: Progress) -> Run:
 
         write_report(folder)
     return Run(RunFolder.open(folder.path))
+
+
+@contextmanager
+def _resumable(path: Path) -> Iterator[None]:
+    """Within this, whoever interrupts is told how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(f"What was done is kept: go on with coterie resume {path}")
+        raise
 
 
 def _baseline(parent: RunFolder, name: str, scenario: Scenario, progress: Progress) -> Outcome:
