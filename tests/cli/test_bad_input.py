@@ -67,6 +67,12 @@ def _rules_of_their_own():
 def folder(tmp_path_factory):
     """Good and bad files of all kinds."""
     path = tmp_path_factory.mktemp("bad")
+    write_archives(path)
+    write_texts(path)
+    return path
+
+
+def write_archives(path):
     hole, endless, huge = X.copy(), X.copy(), X.astype(np.float64) * 1e60
     hole[3, 2], endless[3, 2] = np.nan, np.inf
     arrays = {
@@ -94,6 +100,9 @@ def folder(tmp_path_factory):
     (path / "damaged.npz").write_bytes(damaged)
     (path / "nothing.npz").touch()
     (path / "text.npz").write_text(TABLE)
+
+
+def write_texts(path):
     files = {
         "good.csv": TABLE,
         "headless.csv": TABLE.partition("\n")[2],
@@ -126,7 +135,6 @@ def folder(tmp_path_factory):
         (path / "sites").mkdir(exist_ok=True)
         (path / "sites" / f"{site}.csv").write_text(text)
     (path / "bare").mkdir()
-    return path
 
 
 def scenario(folder, settings, name="s.yaml"):

@@ -51,6 +51,15 @@ def curves(nodes: int, rounds: int, ceiling: float, spread: float, pace: float, 
     return np.clip(rise + draw.normal(0, 0.012, rise.shape) * np.exp(-time / (2 * pace)), 0, 1)
 
 
+def stretches(folder: RunFolder, nodes: int, round: int, pause: float) -> None:
+    """Every node trains, the later ones for longer, and then sends until the round ends."""
+    end = pause * round
+    for node in range(nodes):
+        trained = end - pause * (0.9 - 0.8 * node / nodes)
+        folder.append_stretch("train", node, round - 1, end - pause, trained)
+        folder.append_stretch("send", node, round - 1, trained, end)
+
+
 def fill(
     folder: RunFolder,
     *,
@@ -86,9 +95,7 @@ def fill(
                 aggregated=nodes,
             )
             traffic += size
-            for node in range(nodes):
-                folder.append_stretch("train", node, round - 1, seconds - pause, seconds - pause * (0.9 - 0.8 * node / nodes))
-                folder.append_stretch("send", node, round - 1, seconds - pause * (0.9 - 0.8 * node / nodes), seconds)
+            stretches(folder, nodes, round, pause)
         if round % every and round != rounds:
             continue
         for name, values in (
@@ -111,6 +118,22 @@ def fill(
         "virtual_seconds": pause * rounds,
         "wall_seconds": 0.06 * rounds,
         "samples_trained": 1149 * rounds,
+    }
+
+
+def partition(counts: np.ndarray, class_names: tuple[str, ...] | None) -> Partition:
+    """`counts`: samples of each node and class; class_names: None for plain numbers, () where there are no classes."""
+    classes = tuple(map(str, range(counts.shape[1]))) if class_names is None else class_names
+    rows = tuple(map(tuple, counts.tolist())) if classes else ()
+    return Partition(classes=classes, counts=rows, sizes=tuple(counts.sum(1).tolist()), jensen_shannon=0.61 if classes else None)
+
+
+def compared(nodes: int) -> dict[str, dict]:
+    """What each baseline is filled with."""
+    return {
+        "centralized": {"nodes": 1, "ceiling": 0.985, "spread": 0.0, "pace": 2.0, "edges": 0, "raw_bytes": 460_288},
+        "local": {"nodes": nodes, "ceiling": 0.55, "spread": 0.07, "pace": 2.5, "edges": 0},
+        "distributed": {"nodes": 1, "ceiling": 0.975, "spread": 0.0, "pace": 2.4, "edges": nodes, "raw_bytes": 460_288},
     }
 
 
@@ -143,6 +166,7 @@ def make_run(
     for label in range(classes):
         counts[:, label] = draw.multinomial(100 * nodes // classes + 40, draw.dirichlet(np.full(nodes, alpha)))
     with RunFolder.create(text, path=path) as folder, folder.logging():
+        traffic = tuple((a, b, int(rounds * 2 * 19420 * draw.uniform(0.8, 1.0))) for a, b in edges)
         folder.write_facts(
             Facts(
                 nodes=nodes,
@@ -151,14 +175,9 @@ def make_run(
                 topology="small-world",
                 edges=tuple(edges),
                 edge_count=len(edges),
-                edge_bytes=tuple((a, b, int(rounds * 2 * 19420 * draw.uniform(0.8, 1.0))) for a, b in edges),
+                edge_bytes=traffic,
                 roles=roles or Roles(trainer=tuple(range(nodes)), aggregator=tuple(range(nodes))),
-                partition=Partition(
-                    classes=class_names if class_names is not None else tuple(map(str, range(classes))),
-                    counts=tuple(map(tuple, counts.tolist())) if class_names != () else (),
-                    sizes=tuple(counts.sum(1).tolist()),
-                    jensen_shannon=0.61 if class_names != () else None,
-                ),
+                partition=partition(counts, class_names),
                 model=Model(name="mlp", parameters=4810),
                 dataset="digits",
                 dataset_bytes=460_288,
@@ -167,11 +186,7 @@ def make_run(
         outcome = fill(folder, nodes=nodes, rounds=rounds, draw=draw, edges=len(edges), ceiling=ceiling, metric=metric, every=every)
         others = {}
         if baselines:
-            for other, options in {
-                "centralized": {"nodes": 1, "ceiling": 0.985, "spread": 0.0, "pace": 2.0, "edges": 0, "raw_bytes": 460_288},
-                "local": {"nodes": nodes, "ceiling": 0.55, "spread": 0.07, "pace": 2.5, "edges": 0},
-                "distributed": {"nodes": 1, "ceiling": 0.975, "spread": 0.0, "pace": 2.4, "edges": nodes, "raw_bytes": 460_288},
-            }.items():
+            for other, options in compared(nodes).items():
                 with folder.baseline(other, text) as baseline:
                     others[other] = Outcome(**fill(baseline, rounds=rounds, draw=draw, metric=metric, every=every, **options))
                     baseline.write_summary(Summary(name=other, seed=seed, **fields(others[other])))
