@@ -4,7 +4,8 @@
     COTERIE_DATA=FOLDER python benchmarks/asynchronous.py mnist    the same on FOLDER/mnist.npz
 
 Devices' speeds are spread log-normally (sigma 1). For each seed a synchronous run of a fixed number of rounds says what is to be reached
-and how long it took; the others get a quarter of that virtual time. The accuracy of a federation at a time is the mean over nodes of the
+and how long it took; the others get a quarter
+of that virtual time (decentralized: half, on MNIST 0.3). The accuracy of a federation at a time is the mean over nodes of the
 last one that each measured on the common test set. Cells are run folders under benchmarks/results/asynchronous and are not run again;
 one that was stopped goes on from its checkpoint.
 """
@@ -21,7 +22,10 @@ from coterie.reporting.run_folder import RunFolder
 
 FOLDER = Path(__file__).parent / "results" / "asynchronous"
 ROUNDS = {"digits": 20, "mnist": 20}
-ANY, SHARE = {"rounds": 100_000}, 0.25
+ANY, SHARE = (
+    {"rounds": 100_000},
+    {"digits": {"centralized": 0.25, "decentralized": 0.5}, "mnist": {"centralized": 0.25, "decentralized": 0.3}},
+)
 """Cells that do not wait are stopped after this share of the synchronous run's time, whether they are there or not."""
 CENTRALIZED = {
     "synchronous": {"schedule": "synchronous"},
@@ -78,15 +82,16 @@ def course(folder: RunFolder) -> tuple[np.ndarray, np.ndarray]:
     return np.array(times), np.array(means)
 
 
-def table(data: str, architecture: str, seeds: int) -> list[dict[str, object]]:
-    """One row for each schedule: mean and spread over seeds."""
+def table(data: str, architecture: str, seeds: int, only: list[str]) -> list[dict[str, object]]:
+    """One row for each schedule (of `only` some and the synchronous one): mean and spread over seeds."""
     shape, schedules = TABLES[architecture]
+    schedules = {name: settings for name, settings in schedules.items() if not only or name in (*only, "synchronous")}
     found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in schedules}
     for seed in range(seeds):
         goal = span = 0.0
         for name, settings in schedules.items():
             path = FOLDER / data / architecture / f"{name.replace(',', '').replace(' ', '-')}-{seed}"
-            until = {"rounds": ROUNDS[data]} if name == "synchronous" else {**ANY, "virtual_seconds": SHARE * span}
+            until = {"rounds": ROUNDS[data]} if name == "synchronous" else {**ANY, "virtual_seconds": SHARE[data][architecture] * span}
             folder = cell(path, scenario(data, seed, until=until, **shape, **settings))
             times, accuracy = course(folder)
             if name == "synchronous":
@@ -111,9 +116,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="?", choices=sorted(ROUNDS), default="digits")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", action="append", default=[], metavar="SCHEDULE", help="these beside the synchronous one; repeatable")
+    parser.add_argument("--architecture", choices=sorted(TABLES), action="append")
     arguments = parser.parse_args()
-    for architecture in TABLES:
-        rows = table(arguments.data, architecture, arguments.seeds)
+    for architecture in arguments.architecture or TABLES:
+        rows = table(arguments.data, architecture, arguments.seeds, arguments.only)
         (FOLDER / f"{arguments.data}-{architecture}.json").write_text(json.dumps(rows, indent=1) + "\n")
         print(f"\n{arguments.data}, {architecture}: time to the synchronous run's last accuracy, as a share of its time")
         print(f"{'schedule':20} {'reached':>8} {'median':>7} {'range':>14} {'accuracy at the end':>20}")

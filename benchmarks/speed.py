@@ -39,7 +39,7 @@ WORKLOADS: dict[str, dict[str, Any]] = {
 }
 """(c) trains a fifth of its samples a round (`share`), so that a measurement stays under a minute; ratios are unchanged. (e) is
 decentralized: a random graph of so many neighbours a node, in which all train and mix every round; it is compared with its own
-training, whose seconds the summary tells."""
+training alone, whose seconds the summary tells."""
 RATE = 0.05
 TESTED = 2
 """Samples that a node keeps apart, so that it trains on exactly as many as the workload says."""
@@ -203,7 +203,7 @@ def table(load: dict[str, Any], measured: dict[str, list[dict[str, float]]]) -> 
         middle = statistics.median(seconds)
         loss, memory = statistics.median(row["loss"] for row in rows), max(row["peak_megabytes"] for row in rows)
         if alone:
-            times = statistics.median((row["training"] + row["aggregation"]) / row["training"] for row in rows)
+            times = statistics.median(row["seconds"] / row["training"] for row in rows)
         else:
             times = statistics.median(row["seconds"] for row in measured["plain loop"]) / middle
         print(f"{contender:20} {middle:10.3f} {seconds[0]:8.3f} {seconds[-1]:8.3f} {times:8.2f} {loss:7.3f} {memory:6.0f}")

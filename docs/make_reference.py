@@ -52,7 +52,7 @@ def _value(place: str, about: Body, whole: Body, sections: dict[str, Body]) -> s
     """What a setting may be; a part that is new gets a section."""
     for kind, (where, _) in KINDS.items():
         if where == place:
-            return f"[{kind}]({_anchor(kind)})" + (", a list" if place == "task.preprocess" else "")
+            return f"[{kind}]({_anchor(kind)})" + (", a list" if place in {"task.preprocess", "attacks", "detection.statistics"} else "")
     part = _part(about, whole["$defs"])
     if part is None:
         return _words(about)

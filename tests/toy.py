@@ -18,6 +18,8 @@ from coterie.federation.roles import RoleRule, Roles
 from coterie.federation.schedule import SYNCHRONOUS, Schedule
 from coterie.federation.sharing import EVERYBODY, Sharing
 from coterie.selection import SELECTIONS
+from coterie.simulator.faulty import FaultySimulator
+from coterie.simulator.injections import Injection, Injections
 from coterie.simulator.network import Network
 from coterie.simulator.simulator import Simulator
 from coterie.simulator.work import JobGraph
@@ -66,7 +68,7 @@ class Silent:
     """A recorder that only counts."""
 
     def __init__(self) -> None:
-        self.messages, self.rounds, self.refusals = 0, [], []
+        self.messages, self.rounds, self.refusals, self.faults, self.happenings = 0, [], [], [], []
 
     def sent(self, time, sender, to, message, size):
         self.messages += len(to)
@@ -85,6 +87,12 @@ class Silent:
 
     def computed(self):
         pass
+
+    def happened(self, time, node, what, detail):
+        self.happenings.append((time, node, what, detail))
+
+    def fault(self, time, name, nodes, until):
+        self.faults.append((time, name, nodes, until))
 
 
 def graph(name: str, nodes: int, **params):
@@ -120,6 +128,7 @@ def federation(
     seconds: Any = 0.1,
     schedule: Schedule = SYNCHRONOUS,
     sharing: Sharing = EVERYBODY,
+    stays=None,
     **settings,
 ) -> Federation:
     """A federation of the given shape."""
@@ -131,7 +140,7 @@ def federation(
 
     select.name = participation[0]
     shape = graph(topology, nodes, **(topology_params or {})), roles or roles_of(architecture, nodes)
-    planner = Planner(*shape, select, 0, sharing, asynchronous=schedule.asynchronous)
+    planner = Planner(*shape, select, 0, sharing, asynchronous=schedule.asynchronous, stays=stays or {})
     return Federation(
         nodes,
         planner,
@@ -154,6 +163,15 @@ def simulator(shape: Federation, rounds: int = 3, *, budget: Budget | None = Non
     """A simulator of `shape`, not yet started."""
     jobs = JobGraph(ToyExecutor(), window)
     return Simulator(shape, initial(), jobs, budget=budget or Budget(rounds), recorder=Silent(), network=Network())
+
+
+def faulty(
+    shape: Federation, injections: Sequence[Injection], rounds: int = 3, *, seed: int = 0, until_seconds: float = 1000.0, **settings
+) -> FaultySimulator:
+    """A simulator of `shape` whose nodes and links fail."""
+    found = Injections(tuple(injections), shape.planner.graph, seed, until_seconds=until_seconds, **settings)
+    jobs, budget = JobGraph(ToyExecutor(), 100), Budget(rounds)
+    return FaultySimulator(shape, initial(), jobs, budget=budget, recorder=Silent(), network=Network(), injections=found)
 
 
 def results(run: Simulator) -> list[tuple[int, float]]:

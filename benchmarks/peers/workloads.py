@@ -127,12 +127,12 @@ class Laps:
         self.seconds.append(now - self.last)
         self.last = now
 
-    def tell(self, loss: float, accuracy: float) -> None:
-        """Print what was measured as one line of JSON; the first round warms up and is left out."""
+    def tell(self, loss: float, accuracy: float, **more: Any) -> None:
+        """Print what was measured, and `more`, as one line of JSON; the first round warms up and is left out."""
         peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         steady = self.seconds[1:]
         found = {"seconds": statistics.median(steady), "min": min(steady), "max": max(steady), "rounds": len(self.seconds)}
-        print(json.dumps({**found, "loss": loss, "accuracy": accuracy, "peak_megabytes": peak / 1024}))
+        print(json.dumps({**found, "loss": loss, "accuracy": accuracy, "peak_megabytes": peak / 1024, **more}))
         sys.stdout.flush()
 
 

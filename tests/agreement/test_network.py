@@ -12,9 +12,13 @@ PARTITION = {"name": "dirichlet", "alpha": 0.3}
 TRAINING = {"batch_size": 16, "optimizer": {"name": "sgd", "learning_rate": 0.1}}
 SHAPES = {
     "quickstart": {"nodes": 16, "architecture": "decentralized", "topology": {"name": "small-world", "neighbours": 4, "rewiring": 0.2}},
+    "ring": {"nodes": 8, "architecture": "decentralized", "topology": "ring"},
+    "random": {"nodes": 6, "architecture": "decentralized", "topology": {"name": "erdos-renyi", "p": 0.6}},
     "star with FedAdam": {"nodes": 6, "architecture": "centralized", "algorithm": "fedadam", "participation": 0.5},
     "rotating with SCAFFOLD": {"nodes": 5, "architecture": "semi-decentralized", "algorithm": "scaffold"},
     "rotating with FedAdam": {"nodes": 5, "architecture": "semi-decentralized", "algorithm": "fedadam"},
+    "opinions": {"nodes": 6, "architecture": "decentralized", "topology": "full", "trust": {"name": "beta", "opinions": 0.5}},
+    "rotating with reputations": {"nodes": 6, "architecture": "semi-decentralized", "trust": {"name": "beta", "asked_every": 2}},
     "proxies": {
         "nodes": 6,
         "topology": {"name": "edges", "pairs": [[0, 2], [1, 2], [2, 3], [3, 4], [4, 5]]},

@@ -65,7 +65,7 @@ def test_every_engine_with_every_executor_and_what_a_round_of_each_is_made_of(be
         assert row["batching"]["how"] == ("one by one" if row["engine"] == "exact" else "products")
     assert (told["nodes"], told["trainers"], told["parameters"]) == (6, 6, 4810)
     assert told["chosen"]["executor"] == "inline"
-    assert "a model of 4,810 numbers is trained sooner than handed" in told["chosen"]["why"]
+    assert told["chosen"]["why"] == "all nodes of a round train at once"
     assert told["fastest"] == min(told["measured"], key=lambda row: row["seconds_a_round"])
 
 
@@ -82,7 +82,7 @@ def test_the_table_fits_a_terminal_and_says_what_is_taken_and_why(bench):
         "fast inline *",
         "fast processes",
     ]
-    assert "* is taken: engine fast; executor: auto takes inline, since a model of 4,810 numbers is trained sooner" in result.stdout
+    assert "* is taken: engine fast; executor: auto takes inline, since all nodes of a round train at once." in result.stdout
     assert "fast trains 6 at a time in batched products: " in result.stdout
     assert "Fastest here: " in result.stdout
 

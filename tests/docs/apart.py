@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from coterie.attacks import ATTACKS
 from coterie.cli.list import KINDS
 from coterie.scenario import plugins
 
@@ -15,6 +16,7 @@ from coterie.scenario import plugins
 def apart(folder: Path) -> Iterator[Path]:
     """Within this, `folder` is the current one; registered names, imported modules and the Python path are put back at the end."""
     registries = [getattr(importlib.import_module(where.partition(":")[0]), where.partition(":")[2]) for _, where in KINDS.values()]
+    registries.append(ATTACKS)  # among those of attacks, but kept apart
     for registry in registries:
         registry.names()  # so that all of its own are known before
     entries = [dict(registry._entries) for registry in registries]

@@ -22,7 +22,10 @@ EXAMPLES = ROOT / "examples"
 SCENARIOS = sorted(str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.yaml"))
 SHRUNK = {
     "cross-device.yaml": [],  # in full: it ends by its target
+    "faults.yaml": [],  # in full: its faults come at certain rounds
     "own_model/scenario.yaml": ["until.rounds=6"],
+    "poisoning.yaml": ["until=6"],
+    "trust.yaml": [],  # in full: its attack comes at certain rounds
     "mnist.yaml": ["task.dataset.path=small.npz", "nodes=20", "until.rounds=1", "training.epochs=1", "executor=inline"],
 }
 SHRUNK_BY_DEFAULT = ["until=2", "baselines=[]"]

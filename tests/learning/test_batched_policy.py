@@ -19,9 +19,14 @@ def images(side=8, channels=1, nodes=6):
 
 
 def test_a_chunk_is_no_larger_than_there_is_work_and_chunks_are_even():
-    at = task(sizes=(60,) * 70, tests=(0,) * 70, features=(784,))
+    at = task(sizes=(60,) * 100, tests=(0,) * 100, features=(784,))
     wide = bench(at, model=MLP, batch_size=20, engine="fast")
-    assert wide.batching.nodes == 18  # 30 would fit, but three chunks do not share evenly between two workers
+    assert wide.batching.nodes == 25  # 45 would fit, but three chunks do not share evenly between two workers
+    wide = bench(at, model=MLP, batch_size=20, engine="fast")
+    wide.together = 10
+    assert wide.batching.nodes == 5  # all would fit, but then a second worker would have nothing to do
+    many = bench(task(sizes=(2,) * 64, tests=(0,) * 64), engine="fast")
+    assert many.batching.nodes == 32
     assert bench(engine="fast").batching.nodes == 3
     small = bench(engine="fast")
     small.together = 2

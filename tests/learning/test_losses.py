@@ -25,6 +25,25 @@ def test_cross_entropy_gradient_is_the_automatic_one(count, classes, scale):
     torch.testing.assert_close(loss.each(outputs, targets).mean(), loss.mean(outputs, targets))
 
 
+@given(st.integers(1, 200), st.integers(2, 20))
+def test_cross_entropy_of_each_sample_is_torchs(count, classes):
+    outputs, targets = torch.randn(count, classes), torch.randint(0, classes, (count,))
+    wanted = torch.nn.functional.cross_entropy(outputs, targets, reduction="none")
+    torch.testing.assert_close(losses.CrossEntropy().each(outputs, targets), wanted)
+
+
+@given(st.integers(1, 70), st.integers(1, 5), st.integers(2, 20))
+def test_the_slopes_of_many_models_are_those_of_each_to_the_bit(models, count, classes):
+    loss, outputs, targets = losses.CrossEntropy(), torch.randn(1, count, classes), torch.randint(0, classes, (1, count))
+    each, slopes = loss.slopes(outputs.repeat(models, 1, 1), targets.repeat(models, 1))
+    leaf = outputs[0].clone().requires_grad_()
+    loss.each(leaf, targets[0]).sum().backward()
+    torch.testing.assert_close(each[0], loss.each(outputs[0], targets[0]))
+    torch.testing.assert_close(slopes[0], leaf.grad)
+    assert (each == each[0]).all()  # in whatever place
+    assert (slopes == slopes[0]).all()
+
+
 @given(st.integers(1, 8))
 def test_squared_error_gradient_is_the_automatic_one(count):
     loss, outputs, targets = losses.SquaredError(), torch.randn(count, 1), torch.randn(count)

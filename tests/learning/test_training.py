@@ -31,7 +31,7 @@ def by_plain_torch(at, node, round, make_optimizer, loss, clip=None):
     module = at.network.module(at.network.initial(0))
     optimizer, settings, shard = make_optimizer(module.parameters()), at.training, at.train_shards[node]
     module.train()
-    for inputs, targets in batches(shard, Passes.of(len(shard[1]), settings), lambda: at.draw(node, "batches", round)):
+    for inputs, targets in batches(shard, Passes.of(len(shard[1]), settings), lambda: at.orders(node, round)):
         optimizer.zero_grad()
         loss(module(inputs), targets).backward()
         if clip:

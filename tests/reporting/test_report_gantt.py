@@ -61,3 +61,15 @@ def test_the_report_says_how_busy_nodes_are(tmp_path: Path) -> None:
     page = write_report(RunFolder.open(path)).read_text()
     assert "Who was busy when" in page
     assert "The nodes that train do so 43 % of the time on average; node 5 most, 77 %." in page
+
+
+def test_faults_are_stretches_of_their_own(tmp_path: Path) -> None:
+    with RunFolder.create("name: x\ntask: digits\n", path=tmp_path / "a") as folder:
+        for round in range(4):
+            folder.append_stretch("train", 0, round, round, round + 0.5)
+            folder.append_round(round=round + 1, seconds=round + 1.0, wall_seconds=0, bytes=1, messages=1, trained=1, aggregated=1)
+        folder.append_fault("crash", (0,), 1.0, 2.5)
+        folder.append_fault("cut", (0, 1), 3.0, float("inf"))
+        folder.append_fault("loss", (0, 1), 3.0, 3.0)
+        (view,) = timeline(folder.events, Facts(nodes=2))["views"]
+    assert view["faults"] == [[0, "is down", 1.0, 2.5], [0, "is cut off from a neighbour", 3.0, 4.0]]

@@ -1,12 +1,16 @@
 """Real processes over loopback give what the simulator gives, also when one of them is killed and comes back."""
 
+import contextlib
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import toy
 from coterie.federation.roles import Roles
+from coterie.runtime import certificates
 from coterie.runtime.host import Vectors
 from coterie.runtime.local import LocalFederation, LocalProcesses, RunFailed
 
@@ -84,3 +88,45 @@ def test_a_bug_in_the_driver_is_told_and_does_not_hang(monkeypatch):
     monkeypatch.setattr("coterie.runtime.host.Host.arrived", lambda self, place, parts: broken(parts))
     with LocalProcesses(local(SHAPES["star"]), 2) as processes, pytest.raises(RunFailed, match="a bug of our own"):
         processes.results(30)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into the memory of other processes")
+def test_no_process_has_the_authoritys_key_or_anothers(monkeypatch, tmp_path):
+    made, new_key = [], certificates.new_key
+
+    def noted():
+        key = new_key()
+        made.append(key.private_numbers().private_value)  # as a number: its bytes are nowhere because of it
+        return key
+
+    monkeypatch.setattr(certificates, "new_key", noted)
+    with LocalProcesses(local(SHAPES["ring"], Slow), 2, tmp_path) as processes:
+        wait_for(lambda: all(list(processes.folder_of(place).glob("*.checkpoint")) for place in (0, 1)))
+        authority, *own = (number.to_bytes(32, "little") for number in made)
+        kept = [memory_of(processes.pid(place)) for place in (0, 1)]
+        processes.results(30)
+    assert len(own) == 2
+    for place in (0, 1):
+        assert [secret in kept[place] for secret in (authority, own[place], own[1 - place])] == [False, True, False]
+    written = b"".join(file.read_bytes() for file in tmp_path.glob("**/*") if file.is_file())
+    assert not any(secret in written or secret[::-1] in written for secret in (authority, *own))
+
+
+def memory_of(pid):
+    """All that a process may write to."""
+    found = []
+    with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for line in maps:
+            begin, end = (int(part, 16) for part in line.split(" ", 1)[0].split("-"))
+            if " rw" in line and end - begin < 1 << 28:
+                memory.seek(begin)
+                with contextlib.suppress(OSError):
+                    found.append(memory.read(end - begin))
+    return b"".join(found)
+
+
+def wait_for(held, seconds=20):
+    give_up = time.monotonic() + seconds
+    while not held():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -47,6 +48,12 @@ class Federation:
         self.address = f"127.0.0.1:{self.ports[3]}"
         (folder / "s.yaml").write_text(SCENARIO.replace("ROUNDS", str(rounds)))
 
+    def scenario(self, old, new):
+        """Put something else into the scenario."""
+        text = (self.folder / "s.yaml").read_text()
+        assert old in text
+        (self.folder / "s.yaml").write_text(text.replace(old, new))
+
     def by_commands(self, ports):
         """Make it and have everybody join, as people do."""
         self.run("federation", "init", "s.yaml", "--address", self.address)
@@ -73,19 +80,19 @@ class Federation:
         for name in NAMES:
             authority.signed_register.write(self.folder / name)
 
-    def begin(self, *words, told):
+    def begin(self, *words, told, env=None):
         with (self.folder / f"{told}.out").open("w") as out, (self.folder / f"{told}.err").open("w") as err:
-            process = subprocess.Popen([*COTERIE, *words], cwd=self.folder, stdout=out, stderr=err)
+            process = subprocess.Popen([*COTERIE, *words], cwd=self.folder, stdout=out, stderr=err, env=env)
         self.running.append(process)
         return process
 
     def run(self, *words, code=0):
-        done = subprocess.run([*COTERIE, *words], cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([*COTERIE, *words], cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def start(self, name, *more):
-        return self.begin("node", "start", "--folder", name, *more, told=name)
+    def start(self, name, *more, **settings):
+        return self.begin("node", "start", "--folder", name, *more, told=name, **settings)
 
     def status(self, name):
         try:
@@ -93,7 +100,7 @@ class Federation:
         except FileNotFoundError:
             return {"state": "not started", "round": 0, "peers": []}
 
-    def wait_for(self, held, seconds=40):
+    def wait_for(self, held, seconds=120):
         give_up = time.monotonic() + seconds
         while not held():
             assert time.monotonic() < give_up, {file.name: file.read_text() for file in self.folder.glob("*.err")}
@@ -123,14 +130,15 @@ def test_three_members_take_part_one_of_which_only_dials_out(federation):
     assert "no answer from anna" in tried
     assert tried.count("✗") == 1  # nothing else is wrong
     nodes = [federation.start(name) for name in NAMES]
-    assert [process.wait(60) for process in nodes] == [0, 0, 0], [(federation.folder / f"{name}.err").read_text() for name in NAMES]
+    assert [process.wait(120) for process in nodes] == [0, 0, 0], [(federation.folder / f"{name}.err").read_text() for name in NAMES]
     for name in NAMES:
         summary = json.loads((federation.folder / name / "runs" / "clinics-1" / "summary.json").read_text())
         assert summary["rounds"] == 3
         assert federation.status(name)["state"] == "finished"
         said = (federation.folder / f"{name}.err").read_text()
         assert "Traceback" not in said
-        assert not list((federation.folder / name / "run").glob("*/*"))
+        assert [file.name for file in (federation.folder / name / "run").glob("*/*")] == ["folder"]
+    assert "has taken part in the run to its end" in federation.run("node", "start", "--folder", "anna")
     everything = b"".join(file.read_bytes() for file in federation.folder.glob("*/runs/*/*") if file.is_file())
     for name in NAMES:
         assert (federation.folder / name / "node.secret").read_bytes() not in everything
@@ -142,7 +150,7 @@ def test_who_refuses_is_shown_with_its_reason_and_the_others_go_on(federation):
     federation.made()
     (federation.folder / "carl.yaml").write_text("policy: {models: [logistic], minimum_examples: 100000}\n")
     nodes = [federation.start("anna"), federation.start("bert"), federation.start("carl", "--file", str(federation.folder / "carl.yaml"))]
-    assert [process.wait(60) for process in nodes] == [0, 0, 1]
+    assert [process.wait(120) for process in nodes] == [0, 0, 1]
     assert "the model mlp is not among those that this site accepts (logistic)" in (federation.folder / "carl.err").read_text()
     (about,) = [peer for peer in federation.status("anna")["peers"] if peer["name"] == "carl"]
     assert "does not take part: the model mlp" in about["problem"]
@@ -156,13 +164,61 @@ def test_who_cannot_read_its_data_is_shown_as_failed_with_the_reason(federation)
     federation.start("anna")
     federation.start("bert")
     carl = federation.start("carl", "--file", str(federation.folder / "carl.yaml"))
-    assert carl.wait(60) in {1, 2}
+    assert carl.wait(120) in {1, 2}
     assert "nowhere.csv" in (federation.folder / "carl.err").read_text()
     federation.wait_for(lambda: any("nowhere.csv" in peer["problem"] for peer in federation.status("anna")["peers"]))
     assert federation.status("carl")["state"] == "failed"
     (log,) = (federation.folder / "anna" / "runs").glob("*/log.txt")
     assert "nowhere.csv" in log.read_text()
     assert "Traceback" in log.read_text()
+
+
+FAILURE_SECONDS = 5.0
+"""So long after a node knows that it has failed, everybody does."""
+
+
+@pytest.mark.parametrize("federation", [3], indirect=True)
+def test_who_cannot_import_what_its_model_needs_is_shown_as_failed_to_all(federation):
+    federation.made()
+    (federation.folder / "broken" / "torch").mkdir(parents=True)
+    (federation.folder / "broken" / "torch" / "__init__.py").write_text("raise ImportError('libtorch is of another machine')\n")
+    federation.start("anna")
+    federation.start("bert")
+    federation.wait_for(lambda: federation.status("anna")["state"] == federation.status("bert")["state"] == "waiting for members")
+    path = os.pathsep.join([str(federation.folder / "broken"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+    carl = federation.start("carl", env={**os.environ, "PYTHONPATH": path})
+    federation.wait_for(lambda: federation.status("carl")["state"] == "failed")
+    known = time.monotonic()
+    logs = [next((federation.folder / name / "runs").glob("*/log.txt")) for name in ("anna", "bert")]
+    told = lambda text: all(word in text for word in ("libtorch is of another machine", "Traceback", "ImportError"))  # noqa: E731
+    federation.wait_for(lambda: all(told(log.read_text()) for log in logs), FAILURE_SECONDS)
+    for name in ("anna", "bert"):
+        left = FAILURE_SECONDS - (time.monotonic() - known)
+        federation.wait_for(lambda name=name: any("libtorch" in peer["problem"] for peer in federation.status(name)["peers"]), left)
+    assert told(federation.status("carl")["traceback"])
+    assert "libtorch is of another machine" in federation.run("node", "status", "--folder", "carl")
+    assert carl.wait(30) == 1
+
+
+@pytest.mark.parametrize("federation", [300], indirect=True)
+def test_a_member_that_comes_back_after_the_end_does_not_wait_for_ever(federation):
+    federation.scenario("architecture: decentralized\ntopology: {name: full}", "architecture: centralized")
+    federation.scenario("seed: 7", "seed: 7\nschedule: {name: synchronous, deadline_seconds: 0.2}")
+    federation.made()
+    (federation.folder / "carl.yaml").write_text("alone_for_seconds: 3\n")
+    others = [federation.start("anna"), federation.start("bert")]
+    carl = federation.start("carl", "--file", "carl.yaml")
+    federation.wait_for(lambda: federation.status("carl")["round"] > 3)
+    carl.kill()
+    carl.wait()
+    assert [process.wait(120) for process in others] == [0, 0]
+    carl = federation.start("carl", "--file", "carl.yaml")
+    assert carl.wait(120) == 1
+    assert (
+        "no other member could be reached for 3 s: the run is over, or they or the network are down"
+        in (federation.folder / "carl.err").read_text()
+    )
+    assert "no other member could be reached" in federation.status("carl")["problem"]
 
 
 @pytest.mark.parametrize("federation", [400], indirect=True)
@@ -188,6 +244,7 @@ def test_a_member_is_revoked_while_it_takes_part(federation):
 
 @pytest.mark.parametrize("federation", [300], indirect=True)
 def test_a_killed_member_goes_on_where_it_was(federation):
+    federation.scenario("seed: 7", "seed: 7\nmembership: {interval_seconds: 60}")  # the others wait for it
     federation.made()
     nodes = {name: federation.start(name) for name in NAMES}
     federation.wait_for(lambda: federation.status("bert")["round"] > 3)
@@ -195,7 +252,7 @@ def test_a_killed_member_goes_on_where_it_was(federation):
     nodes["bert"].wait()
     assert federation.status("anna")["state"] != "finished"  # else it was killed too late to try anything
     nodes["bert"] = federation.start("bert")
-    assert [process.wait(60) for process in nodes.values()] == [0, 0, 0]
+    assert [process.wait(120) for process in nodes.values()] == [0, 0, 0]
     (folder,) = (federation.folder / "bert" / "runs").iterdir()
     assert json.loads((folder / "summary.json").read_text())["rounds"] == 300
     rounds = {json.loads(line)["round"] for line in (folder / "metrics.jsonl").read_text().splitlines()}
@@ -211,7 +268,7 @@ def test_members_bring_their_own_data(federation):
         (federation.folder / f"{name}.csv").write_text("\n".join(["a,b,ill", *lines]) + "\n")
         (federation.folder / f"{name}.yaml").write_text(f"data: {{name: csv, path: {federation.folder}/{name}.csv, target: ill}}\n")
     nodes = [federation.start(name, "--file", f"{name}.yaml") for name in NAMES]
-    assert [process.wait(60) for process in nodes] == [0, 0, 0], [(federation.folder / f"{name}.err").read_text() for name in NAMES]
+    assert [process.wait(120) for process in nodes] == [0, 0, 0], [(federation.folder / f"{name}.err").read_text() for name in NAMES]
     for place, name in enumerate(NAMES):
         summary = json.loads((federation.folder / name / "runs" / "clinics-1" / "summary.json").read_text())
         assert 0.7 <= summary["samples_trained"] / 2 / (20 + 5 * place) <= 0.8

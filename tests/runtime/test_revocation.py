@@ -5,6 +5,7 @@ import asyncio
 import numpy as np
 
 import toy
+from coterie.runtime.authority import Trial
 from coterie.runtime.host import Vectors
 from coterie.runtime.local import LocalFederation, LocalProcesses
 from coterie.runtime.register import Member, seal, unseal
@@ -35,6 +36,12 @@ class Learning(Piped):
 
 
 class Processes(LocalProcesses):
+    """Each of them can sign a register: the authority's key is known here, as it is not in a trial."""
+
+    def __init__(self, what, processes):
+        super().__init__(what, processes)
+        self.trial, self.key = Trial.with_key(self.places, self.dialled)
+
     async def _in_place(self, place, folder, executor, watch):
         links = self._links(place)
         if place == 0:
@@ -42,7 +49,7 @@ class Processes(LocalProcesses):
             gone = register.member(REVOKED)
             watch.__class__ = Learning
             watch.links = links
-            watch.signed = seal(register.changed(Member(gone.node, gone.name, gone.address, gone.generation, revoked=True)), self.trial.key)
+            watch.signed = seal(register.changed(Member(gone.node, gone.name, gone.address, gone.generation, revoked=True)), self.key)
         return await take_part(self.part, links, executor, folder, watch, lambda state: state.round < ROUNDS)
 
 

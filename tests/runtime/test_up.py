@@ -8,9 +8,13 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from coterie.cli import app
+from coterie.scenario.reading import read
+from coterie.simulator.run import run
+from failing import kept_round
 
 SCENARIO = """
 name: small
@@ -54,9 +58,67 @@ def test_ctrl_c_ends_all_nodes_cleanly(tmp_path):
     assert len(nodes) == 3
     assert not [node for node in nodes if Path(f"/proc/{node}").exists()]
     said = (tmp_path / "err").read_text()
-    assert "Interrupted: all nodes have ended." in said
+    assert "Interrupted: all nodes have ended. It goes on with coterie resume run" in said
     assert "Traceback" not in said
     assert "rror" not in said
+
+
+@pytest.mark.parametrize("again", [["resume", "run"], ["up", "small.yaml", "--reproducible", "--out", "run"]], ids=lambda words: words[0])
+def test_a_run_that_was_killed_goes_on_to_the_very_same_models(tmp_path, again):
+    (tmp_path / "small.yaml").write_text(SCENARIO.replace("rounds: 2", "rounds: 30"))
+    coterie = [sys.executable, "-c", "from coterie.cli import main; main()"]
+    with subprocess.Popen(
+        [*coterie, "up", "small.yaml", "--reproducible", "--out", "run"], cwd=tmp_path, stderr=subprocess.DEVNULL
+    ) as process:
+        file = tmp_path / "run" / "nodes" / "node-2" / "node-2.checkpoint"
+        while not file.exists() or process.poll() is not None or kept_round(file) < 4:
+            time.sleep(0.01)
+        process.kill()
+    assert not (tmp_path / "run" / "summary.json").exists()
+    done = subprocess.run([*coterie, *again, "--json"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    resumed = json.loads((tmp_path / "run" / "summary.json").read_text())
+    simulated = run(read(tmp_path / "small.yaml", sets=["engine=exact"]).scenario, out=tmp_path / "simulated").summary
+    assert (resumed["digest"], resumed["rounds"]) == (simulated.digest, 30)
+    assert 0 < resumed["samples_trained"] <= simulated.samples_trained  # what was told in the last moment is not known
+    rows = [
+        tuple(json.loads(line)[key] for key in ("round", "metric", "node"))
+        for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert len(rows) == len(set(rows))
+    assert [
+        json.loads(line)["round"]
+        for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()
+        if '"round"' in line.split(",")[0]
+    ] == list(range(1, 31))
+    assert {file.name for file in (tmp_path / "run" / "nodes").glob("**/*") if file.is_file()} == {"log.txt"}
+
+
+def test_what_is_left_out_is_said_and_baselines_are_simulated_afterwards(tmp_path):
+    more = "baselines: [local]\nnetwork: {name: constant, latency_seconds: 0.5}\n"
+    (tmp_path / "small.yaml").write_text(SCENARIO + more)
+    done = CliRunner().invoke(app, ["up", str(tmp_path / "small.yaml"), "--out", str(tmp_path / "run")])
+    assert done.exit_code == 0, done.output
+    assert "Of the scenario, network is not used: these are real processes and a real network." in done.output
+    assert "When the nodes are through, local will be simulated to compare with." in done.output
+    assert set(json.loads((tmp_path / "run" / "summary.json").read_text())["baselines"]) == {"local"}
+
+
+def test_another_scenario_or_another_way_is_not_gone_on_with(tmp_path):
+    (tmp_path / "small.yaml").write_text(SCENARIO.replace("rounds: 2", "rounds: 100000"))
+    command = [sys.executable, "-c", "from coterie.cli import main; main()", "up", "small.yaml", "--out", "run"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+        while not (tmp_path / "run" / "nodes" / "record.msgpack").exists():
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+    for words, problem in (
+        (["--seed", "8"], "unfinished run of another scenario"),
+        (["--reproducible"], "was begun without --reproducible"),
+    ):
+        done = subprocess.run([*command, *words], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 2
+        assert problem in done.stderr
+        assert "coterie resume run" in done.stderr
 
 
 def test_a_node_that_fails_ends_the_run_with_its_traceback(tmp_path):

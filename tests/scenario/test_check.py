@@ -82,7 +82,7 @@ def test_with_its_data_a_good_scenario_has_no_faults_either():
         (
             {"aggregation": {"name": "trimmed_mean", "byzantine": 4}},
             ["aggregation"],
-            "needs at least 9, there are 8 (n ≥ 2f + 1 for f = 4 bad ones) (node 0 in round 0)",
+            "needs at least 9, there are 8 (n ≥ 2f + 1 for f = 4 bad ones) (node 0)",
         ),
         (
             {"aggregation": {"name": "trimmed_mean", "byzantine": 2}, "architecture": "decentralized", "topology": "ring"},

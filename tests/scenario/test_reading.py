@@ -1,8 +1,11 @@
 """Scenarios from files: every fault with its line, settings given beside the file, and what comes from elsewhere."""
 
+import time
+
 import pytest
 
 from coterie.core.errors import ScenarioError
+from coterie.core.registry import MOST_FAULTS
 from coterie.scenario.reading import load, parse, read
 
 GOOD = """\
@@ -167,3 +170,13 @@ def test_a_text_from_elsewhere_is_not_trusted():
     with pytest.raises(ScenarioError, match="elsewhere"):
         _ = parse(GOOD + "plugins: [rules.py]\n").scenario
     assert parse(GOOD).scenario.folder is None
+
+
+def test_a_text_of_nothing_but_faults_does_not_keep_its_reader_busy():
+    text = "task: digits\n" + "".join(f"k{number}x: 1\n" for number in range(20_000))
+    began = time.process_time()
+    with pytest.raises(ScenarioError) as raised:
+        _ = parse(text, trusted=False).scenario
+    assert time.process_time() - began < 5  # of 20 s, when each was held against all others
+    assert len(raised.value.faults) == MOST_FAULTS + 1
+    assert "19799 others" in raised.value.faults[-1].problem

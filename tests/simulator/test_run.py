@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import coterie
+from coterie.learning.executors import cores
 from coterie.reporting.facts import Execution
 from coterie.reporting.run_folder import RunFolder
 from coterie.simulator import simulate
@@ -56,19 +57,48 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_digest(tmp_path, executo
     settings["evaluation"] = 5
     settings["network"] = {"name": "links", "up_bytes_per_second": 1e6, "jitter_seconds": 0.01, "loss": 0.01}
     settings["availability"] = {"name": "markov", "mean_on_seconds": 1, "mean_off_seconds": 1}
-    wanted = scenario(name="killed", **settings)
+    _killed_again_and_again(scenario(name="killed", **settings), tmp_path, 3)
+
+
+FAULTS = [
+    {"name": "crash", "per_hour": 600, "mean_seconds": 1},
+    {"name": "partition", "nodes": [1, 2], "at_round": 9, "for_seconds": 2},
+    {"name": "loss", "share": 0.02},
+    {"name": "duplication", "share": 0.05},
+]
+UNEVEN = {"device": {"name": "processor", "flops_per_second": 3e6, "spread": 1.0}, "until": 120, "evaluation": 5}
+KILLED = {
+    "asynchronous": {"architecture": "centralized", "topology": "star", "schedule": {"name": "asynchronous", "buffer": 2}},
+    "gossip": {"schedule": "asynchronous", "sharing": {"name": "gossip", "direction": "push-pull"}},
+    "faults": {"schedule": "asynchronous", "sharing": "pairwise", "faults": FAULTS, "until": 60},
+    "reputations": {
+        "nodes": 8,
+        "topology": {"name": "regular", "degree": 6},
+        "trust": {"name": "beta", "opinions": 0.5},
+        "attacks": [{"name": "sign_flip", "who": [2]}],
+        "until": 40,
+    },
+}
+
+
+@pytest.mark.parametrize("kind", KILLED)
+def test_so_does_one_without_rounds_with_faults_and_with_reputations(tmp_path, kind):
+    _killed_again_and_again(scenario(name="killed", **{**UNEVEN, **KILLED[kind]}), tmp_path, 1)
+
+
+def _killed_again_and_again(wanted, tmp_path, times):
     whole = coterie.run(wanted, out=tmp_path / "whole")
     (tmp_path / "killed.yaml").write_text(wanted.yaml())
     kills = 0
     for number in range(40):
         command = ["run", "killed.yaml", "--out", "killed"] if number == 0 else ["resume", "killed"]
         process = _started(command, tmp_path)
-        if kills < 3 and _killed(process, tmp_path / "killed", after=0.03 * kills):
+        if kills < times and _killed(process, tmp_path / "killed", after=0.03 * kills):
             kills += 1
             continue
         assert process.wait(60) == 0
         break
-    assert kills == 3
+    assert kills == times
     _same(RunFolder.open(tmp_path / "killed"), whole.folder)
 
 
@@ -78,11 +108,13 @@ def test_what_was_batched_is_written_down_and_kept_by_a_resume(tmp_path):
     whole = coterie.run(wanted, out=tmp_path / "whole")
     assert whole.folder.facts.execution.how == "vmap"
     assert whole.folder.facts.execution.nodes == 9
+    assert whole.folder.facts.execution.executor == "inline"
     assert "trains 9 at a time through torch.func.vmap" in (tmp_path / "whole" / "log.txt").read_text()
     with RunFolder.create(wanted.yaml(), name="begun", path=tmp_path / "begun", root=tmp_path) as folder:
         folder.write_facts(msgspec.structs.replace(whole.folder.facts, execution=Execution(how="vmap", nodes=2, why="it was so")))
     resumed = coterie.resume(tmp_path / "begun")
-    assert resumed.folder.facts.execution == Execution(how="vmap", nodes=2, why="it was so")
+    executor = "processes" if cores() > 1 else "inline"
+    assert resumed.folder.facts.execution == Execution(how="vmap", nodes=2, why="it was so", executor=executor)
     other = coterie.run(wanted.changed(executor={"name": "inline", "chunk": 2}), out=tmp_path / "other")
     assert resumed.summary.digest == other.summary.digest
 
@@ -116,7 +148,9 @@ def _killed(process, folder, after):
 
 def _same(found: RunFolder, wanted: RunFolder):
     assert found.summary.digest == wanted.summary.digest
-    for name in ("centralized", "local"):
+    assert found.summary.faults == wanted.summary.faults
+    assert found.events.faults == wanted.events.faults
+    for name in wanted.summary.baselines:
         assert found.summary.baselines[name].digest == wanted.summary.baselines[name].digest
     for figure in ("bytes_sent", "messages", "virtual_seconds", "samples_trained", "accuracy", "loss_own", "rounds"):
         assert getattr(found.summary, figure) == getattr(wanted.summary, figure), figure

@@ -1,7 +1,7 @@
 """Scripted protocol tests: a few lines of scenario, and beside them the whole trace that they must give.
 
 Each `.txt` file here holds a federation (YAML), a line `----`, and the trace. After a change that is meant, run with
-`COTERIE_REWRITE_TRACES=1` and read the difference.
+`COTERIE_REWRITE_TRACES=1` and read the difference. Hellos, which say nothing but that a node is there, are left out.
 """
 
 import os
@@ -12,12 +12,23 @@ import pytest
 import yaml
 
 import toy
+from coterie.core.errors import RunError
+from coterie.environments.faults import FAULTS
+from coterie.federation.membership import Membership
 from coterie.federation.roles import NOBODY, Roles
 from coterie.federation.schedule import Schedule
 from coterie.federation.sharing import Sharing
 from coterie.federation.staleness import polynomial
+from coterie.simulator.injections import Injection
 
 FOLDER = Path(__file__).parent
+
+
+def injection(kind: str, **settings) -> Injection:
+    """A fault of a script: `{kind: crash, nodes: [2], at_seconds: 1, for_seconds: 3}`."""
+    known = {name: settings.pop(name) for name in ("disk", "one_way", "share", "seconds", "factor", "rate") if name in settings}
+    places = {name: tuple(settings.pop(name)) for name in ("nodes", "to") if name in settings}
+    return Injection(kind=FAULTS.entry(kind).thing(**known), **places, **settings)
 
 
 def traced(script: str) -> str:
@@ -33,12 +44,25 @@ def traced(script: str) -> str:
     if "roles" in settings:
         rules = {role: toy.rule(**spec) if isinstance(spec, dict) else toy.rule(spec) for role, spec in settings.pop("roles").items()}
         settings["roles"] = Roles(rules["trainer"], rules["aggregator"], rules.get("proxy", NOBODY), rules.get("idle", NOBODY))
-    run = toy.simulator(toy.federation(**settings), rounds)
+    if "stays" in settings:
+        settings["stays"] = {node: (joins, leaves) for node, (joins, leaves) in settings["stays"].items()}
+    faults = [injection(**fault) for fault in settings.pop("faults", ())]
+    if "membership" in settings:
+        settings["membership"] = Membership(**settings["membership"])
+    until = settings.pop("until_seconds", 1000.0)
+    shape = toy.federation(**settings)
+    run = toy.faulty(shape, faults, rounds, until_seconds=until) if faults or shape.membership else toy.simulator(shape, rounds)
     lines = []
-    run.trace = lambda time, what: lines.append(f"{time:.3f} {what}")
+    run.trace = lambda time, what: lines.append(f"{time:.3f} {what}") if "Hello(" not in what else None
     run.start()
-    run.run()
+    try:
+        run.run()
+    except RunError as problem:
+        lines.append(f"{type(problem).__name__}: {problem}")
+        return "\n".join(lines) + "\n"
     lines.append(f"models {' '.join(f'{value:g}' for _, value in toy.results(run))}")
+    if set(run.results) < set(range(shape.nodes)):
+        lines.append(f"finished {' '.join(map(str, sorted(run.results)))}")
     return "\n".join(lines) + "\n"
 
 

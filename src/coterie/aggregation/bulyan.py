@@ -29,4 +29,5 @@ def bulyan(points: Points, *, byzantine: Natural) -> Array:
         pick = left[lowest(points, 1, scores)[0]] if len(left) > 1 else left[0]
         picked.append(int(pick))
         left = left[left != pick]
+    points.tell(np.bincount(picked, minlength=points.count) / len(picked))
     return points.columns(lambda block: columns.around_median(block, len(picked) - 2 * byzantine), sorted(picked))

@@ -75,10 +75,15 @@ def _spread(kernel: Callable[..., None], rows: np.ndarray, *args: Any) -> np.nda
 
 
 def _sorted(rows: np.ndarray, chosen: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """The means of the rows that `chosen` takes of every block of columns, once each column is in order."""
+    """The means of the rows that `chosen` takes of every block of columns, once each column is in order.
+
+    A block is turned round first: what lies one beside the other is sorted faster.
+    """
     out = np.empty(rows.shape[1], rows.dtype)
     for start in range(0, rows.shape[1], BLOCK):
-        ordered = np.sort(rows[:, start : start + BLOCK], axis=0)
+        turned = np.array(rows[:, start : start + BLOCK].T, order="C")
+        turned.sort(axis=1)
+        ordered = turned.T
         found = chosen(ordered).mean(axis=0, dtype=np.float64)
         found[~(np.isfinite(ordered[0]) & np.isfinite(ordered[-1]))] = np.nan
         out[start : start + BLOCK] = found

@@ -12,7 +12,7 @@ from coterie.aggregation.rules import gram_rule
 from coterie.core.bounds import Positive
 
 MOST_STEPS = 10_000
-ROUGH = 1e4
+ROUGH = 1e3
 """Squared distances below so many times their error are computed anew."""
 
 

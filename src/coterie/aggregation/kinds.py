@@ -74,6 +74,7 @@ class OfGram(Kind):
     def __call__(self, points: Points, weights: np.ndarray, **params: Any) -> Any:
         """The aggregate, or (aggregate, state)."""
         shares, state = self.shares(points, weights, **params)
+        points.tell(shares)
         vector = points.joined(shares)
         return vector if state is None else (vector, (lambda: copied(vector)) if state is True else state)
 

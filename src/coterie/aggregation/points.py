@@ -15,7 +15,8 @@ class Points:
     """n updates (d,), then the origin, then the vectors that a rule asked for by name (`own`, `reference`, `start`).
 
     rows: the updates, a matrix or a sequence of vectors; they are read, never changed nor copied as a whole. named: the others.
-    gram: their inner products where they are known already, for `rows`, the origin and `named` in that order.
+    gram: their inner products where they are known already, for `rows`, the origin and `named` in that order. parts: (n,) what part
+    each update had in the aggregate, once a rule that is a sum of them has said so. shared: gives `gram` where somebody can.
     """
 
     def __init__(self, rows: Array | Sequence[Array], named: Mapping[str, Array] | None = None, gram: Gram | None = None) -> None:
@@ -30,6 +31,8 @@ class Points:
         self.named = list(arrays.host(list(names.values())))
         self.places = {"origin": self.count} | {name: self.count + 1 + place for place, name in enumerate(names)}
         self.wide = str(self.model.dtype).endswith("float64")
+        self.parts: np.ndarray | None = None
+        self.shared: Callable[[], Gram] | None = None
         self._settled: np.ndarray | None = None
         if gram is not None:
             self.gram = gram
@@ -56,7 +59,7 @@ class Points:
     @cached_property
     def gram(self) -> Gram:
         """The inner products of all points; raises NotFinite."""
-        return self._gram(self.wide)
+        return self._gram(self.wide) if self.wide or self.shared is None else self.shared()
 
     def _gram(self, precise: bool) -> Gram:
         room: dict[type, np.ndarray] = {}
@@ -147,6 +150,21 @@ class Points:
             return arrays.like(arrays.product(np.asarray(kept), self.rows), self.model)
         return arrays.like(arrays.weighted_sum(vectors, kept), self.model)
 
+    def at(self, places: np.ndarray) -> "Points":
+        """With the updates at `places` alone; inner products that are known are not computed again."""
+        names = {name: self.named[place - self.count - 1] for name, place in self.places.items() if name != "origin"}
+        gram = self.__dict__.get("gram")
+        kept = None if gram is None else gram.at(np.concatenate([places, np.arange(self.count, self.total)]))
+        found = Points([self.rows[int(place)] for place in places], names, kept)
+        found.model = self.model
+        return found
+
+    def tell(self, shares: np.ndarray) -> None:
+        """Says what part the points have in the aggregate: `shares` (k,), k ≤ m."""
+        found = np.zeros(self.count)
+        found[: len(shares)] = np.abs(shares[: self.count])
+        self.parts = found
+
     def columns(self, function: Callable[[np.ndarray], np.ndarray], rows: Sequence[int] | np.ndarray | None = None) -> Array:
         """The vector (d,) whose every block is `function` of that block (n, b) of the updates, or of the points at `rows`.
 
@@ -188,7 +206,7 @@ class Mixed(Points):
         self.shares = np.zeros((self.total, base.total))
         self.shares[: self.count, : shares.shape[1]] = shares
         self.shares[self.count :, base.count :] = np.eye(self.total - self.count)
-        self._settled = None
+        self.parts = self.shared = self._settled = None
 
     @property
     def rows(self) -> Any:  # type: ignore[override]
@@ -216,6 +234,10 @@ class Mixed(Points):
     def joined(self, shares: np.ndarray) -> Array:
         """The sum (d,) of the points times `shares` (k,), k ≤ m, read from the vectors below."""
         return self.base.joined(shares @ self.shares[: len(shares)])
+
+    def tell(self, shares: np.ndarray) -> None:
+        """Of the updates below."""
+        self.base.tell(shares @ self.shares[: len(shares)])
 
     def _columns(self, function: Callable[[np.ndarray], np.ndarray], rows: Sequence[int] | np.ndarray | None) -> np.ndarray:
         found: np.ndarray = np.empty(self.size, self.dtype)

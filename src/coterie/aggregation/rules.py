@@ -134,32 +134,52 @@ class Rule:
 
     def combine(self, rows: Sequence[Array], weights: Sequence[float], **inputs: Any) -> Any:
         """The same over n separate vectors (d,)."""
-        return self._called(rows if self._by_points else stacked(rows), weights, inputs)
+        return self._called(rows if self.by_points else stacked(rows), weights, inputs)
 
     @property
-    def _by_points(self) -> bool:
+    def by_points(self) -> bool:
+        """Whether it is written for points: not a plain sum, nor a plain function."""
         return isinstance(self.function, Kind) and not isinstance(self.function, Coefficients)
 
-    def _called(self, updates: Any, weights: Any, inputs: Mapping[str, Any]) -> Any:
+    def points(self, rows: Sequence[Array], **inputs: Any) -> Points:
+        """N vectors (d,) as points, with those among the inputs and parameters that are vectors."""
+        vectors = {name: value for name, value in {**self.params, **self.given, **inputs}.items() if self.is_vector(name, value)}
+        return Points(rows, {name: like(value, rows[0]) for name, value in vectors.items()})
+
+    def on(self, points: Points, weights: Any, **inputs: Any) -> Any:
+        """As a call, over `points` made with the same inputs, all or some of them; `points.parts` then says what became of each."""
         known = {**self.given, **inputs}
+        self._known(known)
+        found = self.of(points, _weights(weights, points.count), {**known, **self._places(points, known)})
+        return self._finished(found, known, points.model)
+
+    def _places(self, points: Points, inputs: Mapping[str, Any]) -> dict[str, int]:
+        return {name: points.places[name] for name, value in {**self.params, **inputs}.items() if self.is_vector(name, value)}
+
+    def _known(self, known: Mapping[str, Any]) -> None:
+        """Raises ValueError for inputs that are missing or needless."""
         missing, needless = self.inputs - self.optional - known.keys(), known.keys() - self.inputs - (RULES.reserved & self.params.keys())
         if missing or needless:
             problem = f"needs {', '.join(sorted(missing))}" if missing else f"has no use for {', '.join(sorted(needless))}"
             raise ValueError(f"aggregation rule {self.name} {problem}")
+
+    def _called(self, updates: Any, weights: Any, inputs: Mapping[str, Any]) -> Any:
+        known = {**self.given, **inputs}
+        self._known(known)
         self._enough(len(updates))
         values = _weights(weights, len(updates))
-        found = self._found(updates, values, known)
+        return self._finished(self._found(updates, values, known), known, updates[0])
+
+    def _finished(self, found: Any, known: Mapping[str, Any], model: Array) -> Any:
         if isinstance(found, tuple):
             state_is_wanted = "history" in known or "history" not in self.optional
             found = (found[0], found[1]() if callable(found[1]) else found[1]) if state_is_wanted else found[0]
-        model = updates[0]
         return tuple(self._like(part, model, n) for n, part in enumerate(found)) if isinstance(found, tuple) else self._like(found, model)
 
     def _found(self, updates: Any, weights: np.ndarray, inputs: Mapping[str, Any]) -> Any:
-        if self._by_points:
-            named = {name: like(value, updates[0]) for name, value in {**self.params, **inputs}.items() if self.is_vector(name, value)}
-            points = Points(updates, named)
-            return self.of(points, weights, {**inputs, **{name: points.places[name] for name in named}})
+        if self.by_points:
+            points = self.points(updates, **inputs)
+            return self.of(points, weights, {**inputs, **self._places(points, inputs)})
         return self.function(updates, like(weights, updates[0]), **self.params, **inputs)
 
     def of(self, points: Points, weights: np.ndarray, inputs: Mapping[str, Any]) -> Any:
@@ -167,8 +187,8 @@ class Rule:
         self._enough(points.count)
         if isinstance(self.function, Kind):
             return self.function(points, weights, **{**self.params, **inputs})
-        updates = stacked(list(points.rows))
-        vectors = {name: points.named[value - points.count - 1] if self.is_vector(name, value) else value for name, value in inputs.items()}
+        updates = stacked([like(row, points.model) for row in points.rows])
+        vectors = {name: like(points.vector(at), updates[0]) if self.is_vector(name, at) else at for name, at in inputs.items()}
         return self.function(updates, like(weights, updates[0]), **{**self.params, **vectors})
 
     def is_vector(self, name: str, value: Any) -> bool:
@@ -180,6 +200,16 @@ class Rule:
         """How many bad updates it stands; None where nobody said."""
         return getattr(self.function, "breakdown", None)
 
+    @property
+    def told(self) -> int | None:
+        """How many bad updates it is set up for; None where it takes no such number."""
+        return self.params.get("byzantine")
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the weights of updates count."""
+        return not isinstance(self.function, Kind) or self.function.weighted or isinstance(self.function, Coefficients)
+
     def unprotected(self, count: int, byzantine: int) -> str:
         """Why `byzantine` bad updates among `count` could move the aggregate as they like, or an empty string."""
         if self.breakdown is None:
@@ -188,6 +218,11 @@ class Rule:
         if told is not None and told < byzantine:
             return f"it is set up for byzantine: {told}, not {byzantine}"
         return self.breakdown.reason(count, byzantine)
+
+    def stands(self, count: int) -> int:
+        """The most bad updates among `count` that the rule can stand, if it is told of as many."""
+        breakdown = self.breakdown
+        return 0 if breakdown is None else next((bad for bad in range(count, 0, -1) if not breakdown.reason(count, bad)), 0)
 
     def _enough(self, count: int) -> None:
         """Raises TooFew; a rule that sees the node's own vector counts for itself."""
@@ -256,6 +291,17 @@ class Composed(Rule):
         """The rule that follows."""
         return _described(self.params["then"])
 
+    @property
+    def told(self) -> int | None:
+        """The most that it or the rule that follows is set up for."""
+        known = [number for number in (super().told, self.then.told) if number is not None]
+        return max(known, default=None)
+
+    @property
+    def weighted(self) -> bool:
+        """Whether they count for the rule that follows."""
+        return self.then.weighted
+
     def of(self, points: Points, weights: np.ndarray, inputs: Mapping[str, Any]) -> Any:
         """What the rule makes of the other updates."""
         self._enough(points.count)
@@ -274,6 +320,11 @@ class Composed(Rule):
         """As of any rule: what holds for the updates that are left, each bad one spoiling one of them."""
         left = cast("Before", self.function).left(count, self.params)
         return (super().unprotected(count, byzantine) if self.breakdown is not None else "") or self.then.unprotected(left, byzantine)
+
+    def stands(self, count: int) -> int:
+        """As of any rule."""
+        after = self.then.stands(cast("Before", self.function).left(count, self.params))
+        return after if self.breakdown is None else min(after, super().stands(count))
 
 
 def build(name: str, **params: Any) -> Rule:

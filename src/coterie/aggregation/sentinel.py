@@ -51,6 +51,9 @@ def sentinel(
     cosines, factors = _by_layer(points, around, cuts)
     belief = np.exp(-np.maximum(means[1:] - means[0], 0) / max(smallest, means[0]))
     belief[(cosines < similarity) | (belief < trust)] = 0
+    parts = np.zeros(points.total)
+    parts[[around.own, *around.others]] = np.concatenate([[1.0], belief]) / (1 + belief.sum())
+    points.tell(parts)
     found = np.zeros(points.size)
     for start, stop, factor in ((*cut, factors[:, place]) for place, cut in enumerate(cuts)):
         rows = block([points.vector(place) for place in (around.own, *around.others)], start, stop, np.float64)

@@ -45,16 +45,17 @@ def aggregate(
     round: int,
     cap: float = math.inf,
     scales: tuple[float, ...] = (),
+    lags: tuple[int, ...] = (),
 ) -> Job[Aggregated]:
     """The aggregation rule over `updates`, then the algorithm's server step on the published vector `model`.
 
-    weights, origins: of each update; in whatever order they come, rows are ordered by origin. cap: no weight counts for more
-    than so many times their median. scales: what "delta" of each update is multiplied by beforehand, if not 1. fraction: the share
-    of all trainers that took part. An update of the wrong size, with a number that is not finite, or with an impossible weight is
-    left out; with none left the model stays as it is.
+    weights, origins: of each update; in whatever order they come, rows are ordered by origin. cap: no weight counts for more than so many
+    times their median. scales: what "delta" of each update is multiplied by beforehand, if not 1. lags: how many rounds behind each is, if
+    any. fraction: the share of all trainers that took part. An update of the wrong size, with a number that is not finite, or with an
+    impossible weight is left out; with none left the model stays as it is.
     """
     outputs = Aggregated(Handle(), Handle(), Handle(), Handle())
-    args = (weights, origins, fraction, cap, scales)
+    args = (weights, origins, fraction, cap, scales, lags)
     return Job("aggregate", (model, server, rule, *updates), args, outputs, node=node, round=round)
 
 
@@ -67,14 +68,16 @@ def mix(
     origins: tuple[int, ...],
     node: int,
     round: int,
+    opinions: tuple[tuple[int, Handle], ...] = (),
 ) -> Job[Mixed]:
     """The aggregation rule over the node's own published vector and those of others.
 
     origins: of the others. weights: the node's own first, then those of the others. Rows are ordered by node id, the own among
-    them. What is wrong with another's model makes it be left out, as in `aggregate`.
+    them. What is wrong with another's model makes it be left out, as in `aggregate`. opinions: (whose, its rule state).
     """
     outputs = Mixed(Handle(), Handle(), Handle())
-    return Job("mix", (model, rule, *others), (weights, origins), outputs, node=node, round=round)
+    inputs = (model, rule, *others, *(said for _, said in opinions))
+    return Job("mix", inputs, (weights, origins, tuple(rater for rater, _ in opinions)), outputs, node=node, round=round)
 
 
 class Shifted(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from coterie.aggregation.gram import NotFinite
 from coterie.attacks.attack import update_attack
 from coterie.attacks.statistics import deviation, mean
 from coterie.core.bounds import Count, Finite, Positive, Probability
@@ -66,7 +67,11 @@ def _strongest(
 
     def harm(factor: float) -> float:
         rows[len(honest) :] = base + factor * away
-        return float(np.linalg.norm(np.asarray(rule(rows), dtype=np.float64) - middle))
+        try:
+            found = np.asarray(rule(rows), dtype=np.float64)
+        except NotFinite:  # so large that it would be left out
+            return 0.0
+        return float(np.linalg.norm(found - middle))
 
     most, left, growing = harm(best), left - 1, True
     while left > 0:

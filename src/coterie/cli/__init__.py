@@ -13,6 +13,7 @@ from coterie.cli.evaluate import evaluate
 from coterie.cli.export import export
 from coterie.cli.federation import app as federation
 from coterie.cli.list import list_kind
+from coterie.cli.matrix import matrix
 from coterie.cli.node import app as node
 from coterie.cli.plan import plan
 from coterie.cli.report import report
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, check, plan, calibrate, bench, resume, compare, report, evaluate, export, schema, up):
+for command in (run, check, plan, calibrate, bench, resume, compare, matrix, report, evaluate, export, schema, up):
     app.command(cls=Command)(command)
 app.command("list", cls=Command)(list_kind)
 app.add_typer(federation, name="federation")

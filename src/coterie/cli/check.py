@@ -1,7 +1,7 @@
 """`coterie check`: say in words what a scenario would run, or everything that is wrong with it."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from coterie.scenario.setup import Setup
 
 
-def check(scenario: ScenarioFile, sets: Sets = None, seed: Seed = None) -> None:
+Byzantine = Annotated[
+    int | None,
+    typer.Option(
+        "--byzantine", metavar="F", min=0, help="So many bad updates at every node: which nodes would be protected?", show_default=False
+    ),
+]
+
+
+def check(scenario: ScenarioFile, sets: Sets = None, seed: Seed = None, byzantine: Byzantine = None) -> None:
     """Say what a SCENARIO would run, or everything that is wrong with it; nothing is trained."""
     with outcome():
         from coterie.scenario.outlook import outlook
@@ -24,9 +32,10 @@ def check(scenario: ScenarioFile, sets: Sets = None, seed: Seed = None) -> None:
         with source.placing():
             setup = checked(source.scenario)
             found = outlook(setup)
-        width = max(len(heading) for heading, _ in _lines(setup, found))
+        lines = [*_lines(setup, found), *_protection(setup, byzantine)]
+        width = max(len(heading) for heading, _ in lines)
         typer.secho(setup.scenario.name, bold=True)
-        for heading, words in _lines(setup, found):
+        for heading, words in lines:
             typer.echo(f"  {heading:<{width}}  {words}")
 
 
@@ -67,6 +76,22 @@ def _lines(setup: "Setup", found: "Outlook") -> Iterator[tuple[str, str]]:
     )
     if scenario.baselines:
         yield "baselines", ", ".join(scenario.baselines)
+
+
+def _protection(setup: "Setup", byzantine: int | None) -> Iterator[tuple[str, str]]:
+    """Whom the rule protects, and what no rule does."""
+    from coterie.scenario import plotting
+    from coterie.scenario.guarding import blind
+    from coterie.scenario.protection import protection, unguarded
+
+    for words in plotting.words(setup):
+        yield "attack", words
+    for words in protection(setup, byzantine=byzantine, attackers=setup.attackers or None).words():
+        yield "protection", words
+    for words in blind(setup):
+        yield "detection", words
+    for words in unguarded(setup):
+        yield "aggregator", words
 
 
 def _shape(topology: str, edges: int) -> str:

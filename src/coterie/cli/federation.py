@@ -34,6 +34,7 @@ def init(
         from coterie.core.errors import ScenarioError
         from coterie.runtime.addresses import parsed
         from coterie.runtime.authority import Authority
+        from coterie.runtime.simulated_only import faults
         from coterie.scenario.reading import read
         from coterie.scenario.scenario import Scenario
 
@@ -41,6 +42,10 @@ def init(
         chosen = read(scenario, sets=settings(sets)).scenario
         if chosen.nodes is None:
             raise ScenarioError.at("nodes", "a federation of real nodes says how many there are", "write nodes: N")
+        if chosen.attacks:
+            raise ScenarioError.at("attacks", "are played in simulations only", "leave them out; `coterie run` plays them")
+        if found := list(faults(chosen)):
+            raise ScenarioError(*found)
         portable = {key: value for key, value in chosen.resolved().items() if key != "folder"}
         try:
             wire = Scenario.of(portable, trusted=False)

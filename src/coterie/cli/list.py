@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 KINDS = {
     "aggregation-rules": ("aggregation", "coterie.aggregation:RULES"),
     "algorithms": ("algorithm", "coterie.algorithms:ALGORITHMS"),
+    "attacks": ("attacks", "coterie.adversaries.conduct:EVERY"),
     "availabilities": ("availability", "coterie.environments.availability:AVAILABILITIES"),
     "datasets": ("task.dataset", "coterie.tasks.datasets:DATASETS"),
     "devices": ("device", "coterie.environments.devices:DEVICES"),
     "discounts": ("schedule.discount", "coterie.federation.staleness:DISCOUNTS"),
     "environments": ("environment", "coterie.environments.presets:ENVIRONMENTS"),
+    "faults": ("faults.inject", "coterie.environments.faults:FAULTS"),
     "learning-rate-schedules": ("training.learning_rate_schedule", "coterie.learning.schedules:SCHEDULES"),
     "mixings": ("aggregation.mixing", "coterie.aggregation:MIXING"),
     "models": ("task.model", "coterie.learning.models:MODELS"),
@@ -25,8 +27,10 @@ KINDS = {
     "optimizers": ("training.optimizer", "coterie.learning.optimizers:OPTIMIZERS"),
     "partitions": ("partition", "coterie.tasks.partitions:PARTITIONS"),
     "preprocessing": ("task.preprocess", "coterie.tasks.preprocessing:STAGES"),
+    "reputations": ("trust", "coterie.trust:REPUTATIONS"),
     "selections": ("participation", "coterie.selection:SELECTIONS"),
     "spreads": ("device.spread", "coterie.environments.spreads:SPREADS"),
+    "statistics": ("detection.statistics", "coterie.trust:STATISTICS"),
     "topologies": ("topology", "coterie.topologies:TOPOLOGIES"),
 }
 """Kind → where its names stand in a scenario, and its registry."""

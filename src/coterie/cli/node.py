@@ -65,6 +65,9 @@ def start(
 
         site = _site(folder, file)
         run = _run_folder(site, out)
+        if run.finished:
+            typer.echo(f"This node has taken part in the run to its end; the model and the report are in {run.path}/.")
+            return
         try:
             with run, run.logging():
                 starting.start(site, run, Teller())
@@ -92,6 +95,7 @@ class Teller:
             line += f": {status['waits_for']}"
         elif status["state"] == "running":
             line += f", round {status['round']}/{status['rounds']}"
+            line += f": {status['problem']}" if status["problem"] else ""
         if line != self._said:
             self._said = line
             typer.echo(line, err=True)
@@ -113,7 +117,7 @@ def _site(folder: Path, file: Path | None) -> "Site":
 
 
 def _run_folder(site: "Site", out: Path | None) -> "RunFolder":
-    """A new one, or that of a run which was not finished."""
+    """A new one, or that of the run which was begun."""
     from coterie.reporting.run_folder import RunFolder
     from coterie.runtime.start import checkpoint_folder, resumable
 

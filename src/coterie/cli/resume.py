@@ -2,6 +2,7 @@
 
 import typer
 
+from coterie.cli import up
 from coterie.cli.arguments import AsJson, Folder
 from coterie.cli.outcome import outcome
 
@@ -10,11 +11,11 @@ def resume(folder: Folder, as_json: AsJson = False) -> None:
     """Go on with the killed run in FOLDER; it ends as one that was not."""
     with outcome():
         import coterie
-        from coterie.core.errors import ScenarioError
         from coterie.reporting.summary import encode
 
         if (folder / "nodes").is_dir():
-            raise ScenarioError.at(str(folder), "is a run of real processes, which cannot be gone on with", "begin it anew: coterie up")
+            up.show(up.go_on(folder), as_json=as_json)
+            return
         finished = coterie.resume(folder, quiet=False)
         if as_json:
             typer.echo(encode(finished.summary).decode().rstrip())

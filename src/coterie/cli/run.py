@@ -25,6 +25,9 @@ def run(
         str | None,
         typer.Option(metavar="exact|fast", help="exact: bit for bit as on real nodes; fast, the default: many nodes as one computation."),
     ] = None,
+    checked: Annotated[
+        bool, typer.Option("--checked", help="Look on whether the protocol does what it must; stop where it does not.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train the federation of a SCENARIO, compare it with its baselines, and write a report."""
@@ -32,12 +35,12 @@ def run(
         from coterie.scenario.reading import read
 
         source = read(scenario, sets=settings(sets, seed=seed, engine=engine))
-        summaries = [_run_one(source, number, out, several=seeds > 1, as_json=as_json) for number in range(seeds)]
+        summaries = [_run_one(source, number, out, several=seeds > 1, checked=checked, as_json=as_json) for number in range(seeds)]
         if seeds > 1:
             _show_seeds(summaries, as_json=as_json)
 
 
-def _run_one(source: "Source", number: int, out: Path | None, *, several: bool, as_json: bool) -> "Summary":
+def _run_one(source: "Source", number: int, out: Path | None, *, several: bool, checked: bool, as_json: bool) -> "Summary":
     """Runs the scenario with the seed that is `number` after its own."""
     import coterie
 
@@ -45,7 +48,7 @@ def _run_one(source: "Source", number: int, out: Path | None, *, several: bool, 
     scenario = first.changed(seed=first.seed + number) if number else first
     folder = out / f"seed-{scenario.seed}" if out is not None and several else out
     with source.placing():
-        finished = coterie.run(scenario, out=folder, quiet=False)
+        finished = coterie.run(scenario, out=folder, quiet=False, looked_after=checked)
     if not several and as_json:
         typer.echo(_encoded(finished.summary))
     elif not several:

@@ -5,6 +5,7 @@ Public draws (partition, initial model, topology, roles, selection) are keyed by
 """
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,12 @@ class _Key(ISeedSequence):
         return self.words
 
 
+def _words(purpose: str, where: tuple[int, ...]) -> bytes:
+    return "/".join((purpose, *map(str, where))).encode()
+
+
 def _generator(key: bytes, purpose: str, where: tuple[int, ...]) -> np.random.Generator:
-    digest = hashlib.blake2b("/".join((purpose, *map(str, where))).encode(), digest_size=16, key=key)
+    digest = hashlib.blake2b(_words(purpose, where), digest_size=16, key=key)
     return np.random.Generator(np.random.Philox(_Key(digest.digest())))  # type: ignore[arg-type]
 
 
@@ -40,6 +45,12 @@ def private(secret: bytes, purpose: str, *where: int) -> np.random.Generator:
     Not for masks, keys or noise that must stay unpredictable to an adversary who sees other outputs of it.
     """
     return _generator(secret, purpose, where)
+
+
+def private_keys(secrets: Iterable[bytes], purpose: str, *where: int) -> NDArray[np.uint64]:
+    """(n,) 64 bits each that key the `Orders` of nodes' own draws for `purpose` at `where`."""
+    words = _words(purpose, where)
+    return np.frombuffer(b"".join([hashlib.blake2b(words, digest_size=8, key=secret).digest() for secret in secrets]), "<u8")
 
 
 def derived_secret(seed: int, node: int) -> bytes:
@@ -67,12 +78,43 @@ def uniforms(key: int, where: NDArray[Any]) -> NDArray[np.float64]:
 
     For very many small public draws: each depends on (key, its own number) alone, a hundred times faster than a generator each.
     """
-    found = np.asarray(where).astype(np.uint64) * np.uint64(GOLDEN) + np.uint64((key + GOLDEN) & MASK)
+    return (_stream(np.array([key & MASK], np.uint64), np.asarray(where)) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _stream(keys: NDArray[np.uint64], where: NDArray[Any]) -> NDArray[np.uint64]:
+    """The numbers at the places `where` of the SplitMix64 streams that start at `keys` (shapes broadcast)."""
+    found: NDArray[np.uint64] = where.astype(np.uint64) * np.uint64(GOLDEN) + (keys + np.uint64(GOLDEN))
     found = (found ^ (found >> np.uint64(30))) * np.uint64(_FIRST)
     found = (found ^ (found >> np.uint64(27))) * np.uint64(_SECOND)
-    return ((found ^ (found >> np.uint64(31))) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return found ^ (found >> np.uint64(31))
 
 
 def uniform(key: int, where: int) -> float:
     """The number that `uniforms` gives for one."""
     return (mixed((key + GOLDEN + where * GOLDEN) & MASK) >> 11) * 2.0**-53
+
+
+class Orders:
+    """Random orders, one after the other, from a key (1,) of `private_keys`: each sorts the next numbers of its SplitMix64 stream.
+
+    `orders` makes those of many keys at once, so that a thousand nodes' batches cost no more than a few generators. `permutation`
+    is that of a NumPy generator.
+    """
+
+    __slots__ = ("_key", "_place")
+
+    def __init__(self, key: NDArray[np.uint64]) -> None:
+        self._key, self._place = key, 0
+
+    def permutation(self, what: int | NDArray[Any]) -> NDArray[Any]:
+        """The numbers below `what` in a random order, or the elements of the array `what` (n,)."""
+        size = what if isinstance(what, int) else len(what)
+        order = _stream(self._key, np.arange(self._place, self._place + size)).argsort()
+        self._place += size
+        return order if isinstance(what, int) else what[order]
+
+
+def orders(keys: NDArray[np.uint64], size: int, count: int) -> NDArray[np.int64]:
+    """(n, count, size): the first `count` orders of `size` things that `Orders` of each of `keys` (n,) gives."""
+    places = np.arange(count * size).reshape(count, size)
+    return _stream(keys[:, None, None], places).argsort(axis=-1)

@@ -19,6 +19,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from coterie.core.errors import Fault, ScenarioError, nearest
 
+MOST_FAULTS = 200
+"""So many are told of one thing: a text from elsewhere may have any number."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -137,9 +140,9 @@ def _origin(thing: Any) -> tuple[str, str]:
 
 
 def faults_of(error: ValidationError, place: str, model: type[BaseModel] | None = None) -> list[Fault]:
-    """The findings of pydantic as faults; unknown keys get the nearest known one where `model` is given."""
+    """The findings of pydantic as faults, up to MOST_FAULTS; unknown keys get the nearest known one where `model` is given."""
     faults = []
-    for found in error.errors(include_url=False):
+    for found in error.errors(include_url=False)[:MOST_FAULTS]:
         path = ".".join([place, *map(str, found["loc"])] if place else map(str, found["loc"]))
         if found["type"] == "extra_forbidden":
             known = model.model_fields if model is not None else ()
@@ -149,6 +152,8 @@ def faults_of(error: ValidationError, place: str, model: type[BaseModel] | None 
         else:
             message = found["msg"].removeprefix("Value error, ")
             faults.append(Fault(path, f"{message} (got {_short(found.get('input'))})"))
+    if error.error_count() > MOST_FAULTS:
+        faults.append(Fault(place, f"there are {error.error_count() - MOST_FAULTS} more faults", "correct the others first"))
     return faults
 
 

@@ -7,10 +7,11 @@ import numpy as np
 
 from coterie.core.errors import Fault
 from coterie.core.ids import NodeId
-from coterie.federation.plans import Planner, RoundTable
+from coterie.federation.plans import Planner
 from coterie.federation.roles import Ids
 from coterie.federation.routes import UNREACHABLE
 from coterie.federation.schedule import FOREVER, Schedule
+from coterie.federation.table import RoundTable
 from coterie.topologies.graph import merged
 
 ROUNDS_CHECKED = 100

@@ -4,25 +4,30 @@ Between two neighbours, messages are numbered from 1 within the sender's incarna
 whatever it sends next) the highest number up to which its last checkpoint holds everything. What is not acknowledged
 stays in the sender's outbox, which is part of the sender's own checkpoint, and is sent again after a restart of either
 side (the incarnation tells) and when a broken connection is back (the driver tells). The identity of a message makes a
-repeat harmless.
+repeat harmless. For a neighbour that is held to be gone only the newest message of each kind is kept; and who comes back and
+acknowledges less than before has lost its disk, and is sent the newest of each kind once more.
 """
 
 from collections import deque
 from dataclasses import dataclass, field
 
 from coterie.core.ids import NodeId
-from coterie.federation.messages import Message
+from coterie.federation.messages import Hello, Message
 
 Ticket = tuple[int, int, int, int]
 """(sender's incarnation, number, receiver's incarnation as the sender knows it, acknowledged up to) on one message."""
 NO_TICKET: Ticket = (0, 0, 0, 0)
 
+Kind = tuple[int, int, NodeId, tuple[NodeId, ...]]
 Posted = tuple[int, Message, tuple[NodeId, ...]]
 
 
 @dataclass(slots=True)
 class Link:
-    """One neighbour, as the outbox sees it."""
+    """One neighbour, as the outbox sees it. confirmed: how much it has acknowledged. since: the life in which our memory of it began.
+
+    newest: the last message of each kind that it was sent.
+    """
 
     sent: int = 0
     outbox: deque[Posted] = field(default_factory=deque)
@@ -31,6 +36,13 @@ class Link:
     ahead: set[int] = field(default_factory=set)
     kept: int = 0
     acknowledged: int = 0
+    confirmed: int = 0
+    since: int = 0
+    newest: dict[Kind, tuple[Message, tuple[NodeId, ...]]] = field(default_factory=dict)
+
+    def remember(self, message: Message, beyond: tuple[NodeId, ...]) -> None:
+        """It is the newest of its kind that the neighbour was sent."""
+        self.newest[_kind(message, beyond)] = (message, beyond)
 
 
 class Delivery:
@@ -44,13 +56,17 @@ class Delivery:
         """The state towards `peer`."""
         found = self.links.get(peer)
         if found is None:
-            found = self.links[peer] = Link()
+            found = self.links[peer] = Link(since=self.incarnation)
         return found
 
-    def post(self, peer: NodeId, message: Message, beyond: tuple[NodeId, ...]) -> Ticket:
-        """Put `message` for `peer` into the outbox; the ticket goes with it."""
+    def post(self, peer: NodeId, message: Message, beyond: tuple[NodeId, ...], *, newest_only: bool = False) -> Ticket:
+        """Put `message` for `peer` into the outbox; the ticket goes with it. newest_only: in place of those of its kind in there."""
         link = self.link(peer)
         link.sent += 1
+        if newest_only:
+            kind = _kind(message, beyond)
+            link.outbox = deque((number, _filler(old) if _kind(old, to) == kind else old, to) for number, old, to in link.outbox)
+        link.remember(message, beyond)
         link.outbox.append((link.sent, message, beyond))
         return self.ticket(link, link.sent)
 
@@ -60,15 +76,18 @@ class Delivery:
         return (self.incarnation, number, link.incarnation, link.kept)
 
     def arrived(self, peer: NodeId, ticket: Ticket) -> bool:
-        """Take note of a message's ticket; False if that very message was here before."""
+        """Take note of a message's ticket; False if that very message was here before, or was numbered for a life we know nothing of."""
         incarnation, number, mine, acknowledged = ticket
         link = self.link(peer)
-        if incarnation < link.incarnation:
+        if incarnation < link.incarnation or (number and 0 < mine < link.since):
             return False
         if incarnation > link.incarnation:
             link.incarnation, link.received, link.kept, link.acknowledged = incarnation, 0, 0, 0
             link.ahead.clear()
+            if link.confirmed > (acknowledged if mine == self.incarnation else 0):
+                self._start_over(peer, link)
         if mine == self.incarnation:
+            link.confirmed = max(link.confirmed, acknowledged)
             while link.outbox and link.outbox[0][0] <= acknowledged:
                 link.outbox.popleft()
         if number == 0:
@@ -80,6 +99,16 @@ class Delivery:
             link.received += 1
             link.ahead.discard(link.received)
         return True
+
+    def _start_over(self, peer: NodeId, link: Link) -> None:
+        """`peer` has lost all that it was sent: number anew what is in the outbox, before it the newest of each kind that it had kept."""
+        waiting = {(message.identity, to) for _, message, to in link.outbox}
+        again = [(message, beyond) for message, beyond in link.newest.values() if (message.identity, beyond) not in waiting]
+        again += [(message, beyond) for _, message, beyond in link.outbox if message.__class__ is not Hello]
+        link.outbox.clear()
+        link.sent = link.confirmed = 0
+        for message, beyond in again:
+            self.post(peer, message, beyond)
 
     def kept(self) -> None:
         """Everything received so far is in a checkpoint now and may be acknowledged."""
@@ -98,3 +127,13 @@ class Delivery:
     def settled(self) -> bool:
         """Whether every message was acknowledged."""
         return not any(link.outbox for link in self.links.values())
+
+
+def _kind(message: Message, beyond: tuple[NodeId, ...]) -> Kind:
+    """Of messages alike in this, a newer one makes an older one needless to who was away."""
+    return (message.code, message.phase, message.origin, beyond)
+
+
+def _filler(message: Message) -> Message:
+    """What takes the place of a message that is needed no more: numbers must have no gaps."""
+    return Hello(message.round, message.origin)

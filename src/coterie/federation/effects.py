@@ -99,13 +99,14 @@ class Checkpoint(Effect[bool]):
     """Keep `state` for good; a restart begins here. Only at the head of a loop in a flow's top function.
 
     Answers whether to go on: False when the run's budget is spent. waits: whether the flow, if it goes on, will only wait for
-    messages from here: a driver may then forget it, and run it again from `state` when one comes.
+    messages from here: a driver may then forget it, and run it again from `state` when one comes. light: nothing depends on it that
+    others could see, so it need not be kept before the next checkpoint of any flow.
     """
 
-    __slots__ = ("state", "waits")
+    __slots__ = ("light", "state", "waits")
 
-    def __init__(self, state: Any, *, waits: bool = False) -> None:
-        self.state, self.waits = state, waits
+    def __init__(self, state: Any, *, waits: bool = False, light: bool = False) -> None:
+        self.state, self.waits, self.light = state, waits, light
 
 
 class Report(Effect[None]):
@@ -144,6 +145,15 @@ class Inspect(Effect[Any]):
         self.handle = handle
 
 
+class Numbers(Effect[tuple[int, ...]]):
+    """The vector behind a handle that came with a message, as whole numbers; -1 in place of what is none below 2²⁴."""
+
+    __slots__ = ("handle",)
+
+    def __init__(self, handle: Handle) -> None:
+        self.handle = handle
+
+
 class Sleep(Effect[None]):
     """Let so many seconds pass."""
 
@@ -154,12 +164,72 @@ class Sleep(Effect[None]):
 
 
 class Absent(Effect[None]):
-    """Say which nodes are held to be gone: open and later gathers do not wait for them."""
+    """Say which nodes are held to be gone: open and later gathers do not wait for them, and only the newest is kept for them."""
 
     __slots__ = ("nodes",)
 
     def __init__(self, nodes: frozenset[NodeId]) -> None:
         self.nodes = nodes
+
+
+class Present(Effect[None]):
+    """Say which nodes are there after all: gathers from now on wait for them."""
+
+    __slots__ = ("nodes",)
+
+    def __init__(self, nodes: frozenset[NodeId]) -> None:
+        self.nodes = nodes
+
+
+class Heard(Effect[tuple[NodeId, ...]]):
+    """Who gave a sign of life since this was last asked, in order."""
+
+    __slots__ = ()
+
+
+class Around(Effect[tuple[tuple[NodeId, int, int, int, bool, int], ...]]):
+    """What is known of each peer, in order; see `presence.Sign`."""
+
+    __slots__ = ()
+
+
+class Promise(Effect[None]):
+    """From now on give out nothing that belongs to a round of an earlier term than `term`; or again, where that is an earlier one."""
+
+    __slots__ = ("term",)
+
+    def __init__(self, term: int) -> None:
+        self.term = term
+
+
+class Promised(Effect[int]):
+    """The term before which nothing is taken in."""
+
+    __slots__ = ()
+
+
+class Anew(Effect[None]):
+    """End all flows of the node, this one too, and begin its first one again from `state`, in that state's view."""
+
+    __slots__ = ("state",)
+
+    def __init__(self, state: Any) -> None:
+        self.state = state
+
+
+class Kept(Effect[Any]):
+    """The state of the node's first flow at its last checkpoint."""
+
+    __slots__ = ()
+
+
+class Event(Effect[None]):
+    """Have it written down that something happened: `what` in a word or two, `detail` for people."""
+
+    __slots__ = ("detail", "what")
+
+    def __init__(self, what: str, detail: str = "") -> None:
+        self.what, self.detail = what, detail
 
 
 class Spawn(Effect[int]):

@@ -1,9 +1,9 @@
 """What every flow of a run knows: the plans, the schedule, and which jobs a step of the algorithm is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from coterie.algorithms.jobs import Aggregated, Mixed, Shifted, aggregate, mix, 
 from coterie.core.ids import NodeId
 from coterie.core.jobs import Handle, Job
 from coterie.federation.effects import Gather, M
+from coterie.federation.membership import Membership
 from coterie.federation.messages import EXCHANGE, UPDATES, Message, Model, Update
 from coterie.federation.plans import Planner, RoundPlan
 from coterie.federation.routes import Routes
@@ -43,9 +44,12 @@ class Federation:
     everyone: whether all nodes get the final model.
     hands_over: whether a moving aggregator has server state to hand over.
     remembers: whether the algorithm has a state of its own on a trainer, from one of its rounds to the next.
+    opinions: whether nodes that mix models tell each other what they think of others.
+    uninvited: (the state of the rule, the round) → whom an aggregator does not ask then; None where it asks all.
     patience_seconds: how long a node waits to be sent a model before it gives up; a simulator notices by itself that
         nobody will, real nodes need a bound.
     linger_seconds: how long a proxy stays for those that need it.
+    membership: how nodes see to it that others are there; None where none of them ever fails.
     """
 
     nodes: int
@@ -62,8 +66,11 @@ class Federation:
     everyone: bool = True
     hands_over: bool = False
     remembers: bool = True
+    opinions: bool = False
+    uninvited: Callable[[Any, int], set[int]] | None = None
     patience_seconds: float = FOREVER
     linger_seconds: float = 60.0
+    membership: Membership | None = None
 
     def __post_init__(self) -> None:
         if self.planner.asynchronous != self.schedule.asynchronous:
@@ -104,6 +111,24 @@ class Federation:
         publishers = self.planner.publishers(view)
         return publishers - {me} if me in publishers else publishers
 
+    def expected(self, me: NodeId, state: RoundState) -> frozenset[NodeId]:
+        """Whom `me`, who does not hold it, is to have the model of its round from; anybody who may publish, where that is not known."""
+        holders = frozenset(map(NodeId, self.planner.holders(state.round, state.view).tolist())) - {me}
+        return holders or self.publishers(me, state.view)
+
+    def leaves(self, me: NodeId, state: RoundState) -> bool:
+        """Whether `me` has left: its last round is over, and it holds no model that others still need of it."""
+        leaves = self.planner.stays.get(me, (0, FOREVER))[1]
+        return state.round >= leaves and (self.planner.roles.coupled or not state.held)
+
+    def peers(self, me: NodeId) -> tuple[NodeId, ...]:
+        """With whom `me` has dealings: its neighbours where each has a model of its own, else all with the aggregators."""
+        roles, graph = self.planner.roles, self.planner.graph
+        if roles.coupled:
+            return tuple(map(NodeId, sorted(graph.neighbours(me).tolist())))
+        others = range(self.nodes) if _among(roles.aggregator.candidates, me) else roles.aggregator.candidates.tolist()
+        return tuple(NodeId(node) for node in others if node != me)
+
     def initially(self, me: NodeId, model: Handle) -> RoundState:
         """The state a node starts from; `model` is the initial vector, a public draw."""
         state = RoundState(0, model, held=self.holds(me, 0, View()))
@@ -114,10 +139,10 @@ class Federation:
         """Whether aggregators ask whom they like for updates, since there are no common rounds."""
         return self.schedule.asynchronous and not self.planner.roles.coupled
 
-    def asking(self, me: NodeId, state: RoundState) -> RoundState:
-        """The holder `me` of a model, with those it is going to give it to."""
+    def asking(self, me: NodeId, state: RoundState, away: Collection[NodeId] = ()) -> RoundState:
+        """The holder `me` of a model, with those it is going to give it to; who is away is not asked, and keeps nobody else from it."""
         busy = tuple(node for node, _, _ in state.asked)
-        free = self.planner.asks(me, state.round, busy, self.schedule.concurrency, state.view)
+        free = self.planner.asks(me, state.round, busy, self.schedule.concurrency, state.view, away=tuple(away))
         return replace(state, asked=state.asked + tuple((node, state.round, None) for node in free))
 
     def learns_beside(self, me: NodeId) -> bool:
@@ -130,6 +155,17 @@ class Federation:
         sharing = self.planner.sharing
         asked = sharing.pairwise or (sharing.neighbours is not None and sharing.direction != "push")
         return self.schedule.asynchronous and self.planner.roles.coupled and asked
+
+    @cached_property
+    def succeeds(self) -> bool:
+        """Whether another node takes the place of an aggregator that has gone: where one moves, and takes no late updates."""
+        aggregator = self.planner.roles.aggregator
+        return self.membership is not None and aggregator.rotates and aggregator.count == 1 and not self.ever_forwards
+
+    @cached_property
+    def catches_up(self) -> bool:
+        """Whether a node that has fallen behind its neighbours takes a round, and perhaps a model, of theirs."""
+        return self.membership is not None and self.planner.roles.coupled and not self.averages
 
     def forwards(self, me: NodeId) -> bool:
         """Whether updates may still come to `me` when another has become the aggregator."""
@@ -149,6 +185,11 @@ class Federation:
             return tuple(sorted(self.publishers(me, state.view)))
         return ()
 
+    def farewells(self, me: NodeId, state: RoundState) -> tuple[NodeId, ...]:
+        """Whom `me`, who has finished, says goodbye to: all who may wait for it, or look after it."""
+        found = self.planner.farewells(me, state.round, state.view, everyone=self.everyone)
+        return found if self.membership is None else tuple(sorted({*found, *self.peers(me)}))
+
     @property
     def kept_rounds(self) -> float:
         """For how many rounds a node's mailbox keeps messages; where the flow itself turns late ones down, for ever."""
@@ -167,9 +208,10 @@ class Federation:
         """Whether the model of round `number` is to be evaluated."""
         return number % self.evaluate_every == 0
 
-    def makers(self, number: int) -> int:
-        """How many nodes made a model of round `number` in the round before."""
-        return len(self.planner.table(max(number - 1, 0)).aggregators)
+    def makers(self, number: int, *, without: Collection[int] = ()) -> int:
+        """How many nodes, `without` some, made a model of round `number` in the round before."""
+        made = self.planner.table(max(number - 1, 0)).aggregators
+        return len(made) - (sum(node in without for node in made.tolist()) if without else 0)
 
     def numbers(self, message: Message) -> int:
         """How many numbers the vector of `message` has."""
@@ -245,6 +287,7 @@ class Federation:
             tuple(message.payload for message in updates if message.payload is not None),
             weights=weights,
             scales=self.scales(state.round, updates, weights),
+            lags=self.lags(state.round, updates),
             origins=tuple(int(message.origin) for message in updates),
             fraction=len(updates) / max(1, len(self.planner.roles.trainer.candidates)),
             node=me,
@@ -265,13 +308,21 @@ class Federation:
             found = [share * mean / effort if effort else 0.0 for share, effort in zip(found, own, strict=True)]
         return () if all(scale == 1.0 for scale in found) else tuple(found)
 
+    def lags(self, number: int, updates: tuple[Message, ...]) -> tuple[int, ...]:
+        """How many rounds behind `number` each update is; nothing where none is."""
+        found = tuple(max(0, number - update.round) for update in updates)
+        return found if any(found) else ()
+
     def shift(self, me: NodeId, state: RoundState, message: Message, minus: Handle | None, weight: float) -> Job[Shifted]:
         """The model in hand with weight · (that of `message` - minus) added to it."""
         assert message.payload is not None
         return shift(state.model, message.payload, minus, weight=weight, origin=int(message.origin), node=me, round=state.round)
 
-    def mix(self, me: NodeId, state: RoundState, models: tuple[Message, ...]) -> Job[Mixed]:
-        """The own model and those of `models` (in order of origin), mixed; what a late one loses stays with the own."""
+    def mix(self, me: NodeId, state: RoundState, models: tuple[Message, ...], opinions: tuple[Message, ...] = ()) -> Job[Mixed]:
+        """The own model and those of `models` (in order of origin), mixed; what a late one loses stays with the own.
+
+        opinions: what others think of others.
+        """
         origins = tuple(message.origin for message in models)
         samples = {message.origin: self.weight(message) for message in models} | {me: int(self.samples[me])}
         weights = self.mixing(me, origins, samples, self._degrees(me, state, origins))
@@ -285,6 +336,7 @@ class Federation:
             state.rule,
             weights=weights,
             origins=tuple(int(origin) for origin in origins),
+            opinions=tuple((int(message.origin), message.payload) for message in opinions if message.payload is not None),
             node=me,
             round=state.round,
         )

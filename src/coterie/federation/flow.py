@@ -1,12 +1,16 @@
 """A flow in progress, and what it waits for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from coterie.core.ids import NodeId
-from coterie.federation.effects import FOREVER, Effect, Flow, Gather
+from coterie.federation.effects import Effect, Flow, Gather
 from coterie.federation.mailbox import admits
-from coterie.federation.messages import LAST, UPDATES, Message, Model, Update
+from coterie.federation.messages import Message
+from coterie.federation.presence import Presence
+
+PENDING = object()
+"""In place of an answer that is still to come."""
 
 
 class Running:
@@ -49,14 +53,14 @@ class Waiting:
 
     __slots__ = ("counted", "effect", "flow", "grace_started", "messages", "missing")
 
-    def __init__(self, flow: Running, effect: Gather[Any], gone: Mapping[NodeId, int]) -> None:
+    def __init__(self, flow: Running, effect: Gather[Any], presence: Presence) -> None:
         self.flow, self.effect = flow, effect
         self.messages: list[Message] = []
         self.counted = 0
         self.missing: set[NodeId] | None = None
         if effect.awaited is not None:
             self.missing = set(effect.awaited)
-            self.depart(gone)
+            self.leave_out(presence)
         self.grace_started = False
 
     def offer(self, message: Message) -> bool:
@@ -79,20 +83,14 @@ class Waiting:
                 self.counted -= message.round >= self.effect.since
                 return
 
-    def depart(self, gone: Mapping[NodeId, int]) -> bool:
-        """Nodes are gone from the rounds given on: do not wait for them in those; True if that changes anything."""
+    def leave_out(self, presence: Presence) -> bool:
+        """Do not wait for those from whom nothing more will come; True if that changes anything."""
         missing = self.missing
-        if not missing or not gone:
+        if not missing or not (presence.suspected or presence.gone or presence.rounds):
             return False
-        before = len(missing)
-        low: float = max(self.effect.low, self.effect.since)
-        published = self.effect.kind is Model and not {UPDATES, LAST}.isdisjoint(self.effect.phases)
-        if published:
-            low -= 1  # the model of the round it stopped at is the last thing a node sends; its goodbye may overtake it
-        elif self.effect.high == FOREVER or (self.effect.kind is Update and self.effect.need != FOREVER):
-            low = FOREVER  # where rounds need not wait for all, who left may have left out some, and nothing more will come
-        missing -= {node for node, since in gone.items() if since <= low}
-        return len(missing) < before
+        released = presence.released(self.effect, missing)
+        missing -= released
+        return bool(released)
 
     def answered_by_all(self) -> bool:
         """Whether every present sender answered (never, where the senders are not known)."""

@@ -14,33 +14,36 @@ Build = Callable[[str, Any], tuple[Callable[..., Flow[Any]], tuple[Any, ...]]]
 
 def save(node: Node) -> dict[str, Any]:
     """All that a node is, as data that `saved.Packer` can pack. Needs a node that keeps a journal."""
-    waiting = {wait.flow.number: wait.grace_started for wait in node.waits}
+    waiting = {wait.flow.number: _save_wait(place, wait) for place, wait in enumerate(node.waits)}
     delivery = node.delivery
     return {
         "id": node.id,
         "token": node.token,
         "flow_number": node._flow_number,  # noqa: SLF001 - this module is the node's memory
-        "floor": node.mailbox.floor,
-        "term": node.mailbox.term,
-        "waiting": node.mailbox.waiting(),
-        "seen": [tuple(identity) for identity in node.mailbox.seen()],
-        "gone": [(peer, since) for peer, since in sorted(node.gone.items())],
-        "flows": [_save_flow(flow, waiting.get(flow.number, False)) for flow in node.flows.values()],
-        "links": None if delivery is None else [_save_link(peer, link) for peer, link in sorted(delivery.links.items())],
+        "mailbox": node.mailbox.saved(),
+        "presence": node.presence.saved(),
+        "flows": [_save_flow(flow, waiting.get(flow.number)) for flow in node.flows.values()],
+        "links": None if delivery is None else [_save_link(peer, link) for peer, link in delivery.links.items()],
     }
 
 
-def _save_flow(flow: Running, grace_started: bool) -> list[Any]:
+def _save_wait(place: int, wait: Waiting) -> list[Any]:
+    """Whom it misses is not known from who is there now: one that was away when it looked may be back."""
+    return [place, wait.grace_started, None if wait.missing is None else sorted(wait.missing)]
+
+
+def _save_flow(flow: Running, wait: list[Any] | None) -> list[Any]:
     if flow.answers is None:
         raise RuntimeError(f"flow {flow.name} keeps no journal and cannot be saved")
     parent = None if flow.parent is None else flow.parent.number
     state = flow.state if flow.state is not None else flow.arguments[2]
-    return [flow.number, flow.name, parent, flow.token, state, flow.state is not None, flow.prologue, flow.answers, grace_started]
+    return [flow.number, flow.name, parent, flow.token, state, flow.state is not None, [*flow.prologue], [*flow.answers], wait]
 
 
 def _save_link(peer: int, link: Link) -> list[Any]:
     outbox = [(number, message, beyond) for number, message, beyond in link.outbox]
-    return [peer, link.sent, outbox, link.incarnation, link.received, sorted(link.ahead), link.kept, link.acknowledged]
+    numbers = [link.incarnation, link.received, link.kept, link.acknowledged, link.since, link.confirmed]
+    return [peer, link.sent, outbox, numbers, sorted(link.ahead), list(link.newest.values())]
 
 
 def load(node: Node, data: dict[str, Any], build: Build, *, again: bool) -> None:
@@ -52,12 +55,12 @@ def load(node: Node, data: dict[str, Any], build: Build, *, again: bool) -> None
     if not again:
         node.token = data["token"]
     node._flow_number = data["flow_number"]  # noqa: SLF001
-    node.gone = dict(data["gone"])
-    node.mailbox.restore(data["floor"], data["term"], data["waiting"], data["seen"])
+    node.presence.restored(data["presence"])
+    node.mailbox.restored(data["mailbox"])
     if node.delivery is not None and data["links"] is not None:
-        _load_links(node.delivery, data["links"])
-    pending = []
-    for number, name, parent, token, state, checkpointed, prologue, answers, grace_started in data["flows"]:
+        _load_links(node.delivery, data["links"], again=again)
+    pending, places = [], {}
+    for number, name, parent, token, state, checkpointed, prologue, answers, waited in data["flows"]:
         function, arguments = build(name, state)
         flow = Running(number, function, arguments, node.flows.get(parent), journal=True)
         node.flows[number] = flow
@@ -74,21 +77,30 @@ def load(node: Node, data: dict[str, Any], build: Build, *, again: bool) -> None
             continue
         flow.token = token
         if effect.__class__ is Gather:
-            wait = Waiting(flow, effect, node.gone)
+            wait = Waiting(flow, effect, node.presence)
             for message in node.mailbox.matching(wait.effect):
                 wait.offer(message)
-            wait.grace_started = grace_started
+            places[number], wait.grace_started, missing = waited
+            wait.missing = None if missing is None else set(missing)
             node.waits.append(wait)
+    node.waits.sort(key=lambda wait: places[wait.flow.number])
     for flow, effect in pending:
         if flow.number in node.flows:
             node.perform_again(flow, effect)
 
 
-def _load_links(delivery: Delivery, links: list[Any]) -> None:
+def _load_links(delivery: Delivery, links: list[Any], *, again: bool) -> None:
     """The outbox of an earlier incarnation is numbered anew: a restart begins a new sequence."""
-    for peer, _, outbox, incarnation, received, ahead, _, _ in links:
+    for peer, sent, outbox, numbers, ahead, newest in links:
         link = delivery.link(peer)
-        link.incarnation, link.received, link.ahead, link.kept = incarnation, received, set(ahead), received
+        link.incarnation, link.received, kept, acknowledged, link.since, confirmed = numbers
+        link.ahead, link.kept = set(ahead), link.received
+        for message, beyond in newest:
+            link.remember(message, tuple(beyond))
+        if not again:
+            link.sent, link.kept, link.acknowledged, link.confirmed = sent, kept, acknowledged, confirmed
+            link.outbox.extend((number, message, tuple(beyond)) for number, message, beyond in outbox)
+            continue
         for _, message, beyond in outbox:
             delivery.post(peer, message, tuple(beyond))
         link.acknowledged = 0

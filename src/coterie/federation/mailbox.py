@@ -6,37 +6,45 @@ floods. A peer that claims to be far ahead is bounded by how many messages of on
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from operator import attrgetter
+from typing import Any
 
 from coterie.core.errors import PeerError
 from coterie.core.ids import NodeId
 from coterie.federation.effects import Gather
-from coterie.federation.messages import Message
+from coterie.federation.messages import Goodbye, Message
 
 WAITING_LIMIT = 256
 """Messages of one kind that one origin may have waiting; a synchronous peer has at most a few."""
 
 
 class Mailbox:
-    """Messages by kind, in arrival order, and the identities of those that were seen in rounds that still count."""
+    """Messages by kind, in arrival order, and the identities of those that were seen in rounds that still count.
 
-    __slots__ = ("_counts", "_seen", "_waiting", "floor", "nodes", "term")
+    floor: what is of an earlier round is stale. stamp: the term of the node's view; what is of an earlier one is refused. term: more than
+    that while the node has promised its voice in a view to come; then nothing is given out.
+    """
+
+    __slots__ = ("_counts", "_later", "_seen", "_waiting", "floor", "nodes", "stamp", "term")
 
     def __init__(self, nodes: int) -> None:
         self.nodes = nodes
         self.floor: float = 0
-        self.term = 0
+        self.term = self.stamp = 0
+        self._later: list[Message] = []
         self._waiting: dict[type[Message], list[Message]] = {}
         self._counts: dict[type[Message], Counter[NodeId]] = {}  # of kinds of which so many wait that one origin's may be too many
         self._seen: dict[int, set[tuple[int, int, int, int, int]]] = {}
 
-    def put(self, message: Message) -> None:
-        """Take `message` in, or raise PeerError saying why not."""
+    def put(self, message: Message) -> bool:
+        """Take `message` in, or raise PeerError saying why not; False where it is for a view that is not ours yet."""
         if not 0 <= message.origin < self.nodes:
             raise PeerError("stranger", f"there is no node {message.origin}")
-        if message.term < self.term:
-            raise PeerError("old term", f"term {message.term}, now {self.term}")
         if message.ages:
+            if not message.term == self.stamp == self.term:
+                self._set_aside(message)
+                return False
             number = message.round
             if number < self.floor:
                 raise PeerError("stale", f"round {number}, now {self.floor}")
@@ -52,10 +60,52 @@ class Mailbox:
         waiting = self._waiting.get(kind)
         if waiting is None:
             self._waiting[kind] = [message]
-            return
+            return True
         if len(waiting) >= WAITING_LIMIT:
             self._count(kind, message.origin)
         waiting.append(message)
+        return True
+
+    def _set_aside(self, message: Message) -> None:
+        """It is for a view to come; or of the present one, which it is not sure that the node goes on in. Raises PeerError otherwise."""
+        if message.term < self.stamp:
+            raise PeerError("old term", f"term {message.term}, now {self.stamp}")
+        if sum(other.origin == message.origin for other in self._later) >= WAITING_LIMIT:
+            raise PeerError("flood", f"{WAITING_LIMIT} messages of node {message.origin} wait for another view")
+        self._later.append(message)
+
+    def promise(self, term: int) -> tuple[list[Message], list[Message]]:
+        """Give nothing out that is of a term before `term`: answers what goes from what waits, and what is to be taken in anew.
+
+        The latter where the node gives up a claim of its own, and so goes back to the term of its view.
+        """
+        term, before = max(term, self.stamp), self.term
+        self.term = term
+        if term < before:
+            again, self._later = self._later, []
+            return [], again
+        gone: list[Message] = []
+        for kind, waiting in self._waiting.items() if term > before else ():
+            if kind.ages:
+                gone += [message for message in waiting if message.term < term]
+                self._keep(kind, [message for message in waiting if message.term >= term])
+        for message in gone:
+            self.forget(message)
+        self._later += gone
+        return gone, []
+
+    def begin_term(self, term: int, floor: float) -> None:
+        """Be in a view of `term`, with rounds from `floor` on: what belongs to earlier terms goes, what came too early is there."""
+        if term <= self.stamp:
+            return
+        self.stamp, self.term, self.floor = term, term, floor
+        for kind, waiting in self._waiting.items():
+            self._keep(kind, [message for message in waiting if message.__class__ is not Goodbye and not kind.ages])
+        self._seen.clear()
+        early, self._later = self._later, []
+        for message in early:
+            with suppress(PeerError):
+                self.put(message)
 
     def _count(self, kind: type[Message], origin: NodeId) -> None:
         counts = self._counts.get(kind)
@@ -124,9 +174,14 @@ class Mailbox:
         """The identities that count as seen, sorted."""
         return sorted(identity for identities in self._seen.values() for identity in identities)
 
-    def restore(self, floor: float, term: int, waiting: Iterable[Message], seen: Iterable[tuple[int, int, int, int, int]]) -> None:
-        """Become what `floor`, `term`, `waiting()` and `seen()` said."""
-        self.floor, self.term = floor, term
+    def saved(self) -> list[Any]:
+        """What `restored` needs."""
+        return [self.floor, self.term, self.stamp, self.waiting(), [tuple(identity) for identity in self.seen()], list(self._later)]
+
+    def restored(self, saved: list[Any]) -> None:
+        """Become what `saved` said."""
+        self.floor, self.term, self.stamp, waiting, seen, later = saved
+        self._later = list(later)
         for message in waiting:
             self._waiting.setdefault(message.__class__, []).append(message)
         for identity in seen:

@@ -10,14 +10,15 @@ from typing import ClassVar
 from coterie.core.ids import NodeId
 from coterie.core.jobs import Handle
 
-UPDATES, EXCHANGE, TURN, LAST, ASKING, ANSWER, OWN = range(7)
+UPDATES, EXCHANGE, TURN, LAST, ASKING, ANSWER, OWN, BEAT, NEWEST, BEHIND, TROUBLE, CLAIM, PROMISE, VIEW = range(14)
 """Phases of a round: updates go from trainers to aggregators, then models between aggregators.
 
 Where there are no common rounds, a phase tells apart what one kind of message is for: the model for who aggregates next (TURN), the
 last one of all (LAST), one that asks for another in return (ASKING) and that other (ANSWER), and what a node's own training has made
-of one (OWN).
+of one (OWN). A hello may be a heartbeat (BEAT), and a model for somebody who has said that it has fallen behind
+(NEWEST, BEHIND). The others are about who aggregates when somebody has gone; see `federation.succession`.
 """
-PHASES = ("", "exchange", "turn", "last", "asking", "answer", "own")
+PHASES = ("", "exchange", "turn", "last", "asking", "answer", "own", "beat", "newest", "behind", "trouble", "claim", "promise", "view")
 
 
 class Message:
@@ -35,6 +36,8 @@ class Message:
     code: ClassVar[int] = 0
     ages: ClassVar[bool] = True
     """Whether it can be too old: what only passes through, or ends a node's part, cannot."""
+    once: ClassVar[bool] = False
+    """Whether its origin has one for a round and phase: a second one is a repeat."""
 
     def __init__(
         self, round: int, origin: NodeId, payload: Handle | None = None, *, weight: int = 0, phase: int = UPDATES, attempt: int = 0
@@ -44,8 +47,8 @@ class Message:
 
     @property
     def identity(self) -> tuple[int, int, int, int, int]:
-        """What makes it itself: (kind, round, phase, origin, attempt)."""
-        return (self.code, self.round, self.phase, self.origin, self.attempt)
+        """What makes it itself: (kind, round, phase, origin, attempt); where there is one a round, whatever attempt it claims to be."""
+        return (self.code, self.round, self.phase, self.origin, 0 if self.once else self.attempt)
 
     def __repr__(self) -> str:
         phase = f", {PHASES[self.phase]}" if 0 < self.phase < len(PHASES) else ""
@@ -57,6 +60,7 @@ class Update(Message):
 
     __slots__ = ()
     code = 1
+    once = True
 
 
 class Model(Message):
@@ -64,6 +68,7 @@ class Model(Message):
 
     __slots__ = ()
     code = 2
+    once = True
 
 
 class ServerState(Message):
@@ -89,7 +94,10 @@ class Goodbye(Message):
 
 
 class Hello(Message):
-    """Says nothing but what its ticket says: who its sender is in this life, and what it acknowledges."""
+    """Says nothing but what its ticket says: who its sender is in this life, and what it acknowledges.
+
+    As a heartbeat (BEAT) it also says in which round its origin is. Nobody acknowledges it, and it is never repeated.
+    """
 
     __slots__ = ()
     code = 6
@@ -112,6 +120,14 @@ class Asked(Message):
     code = 9
 
 
+class Notice(Message):
+    """What nodes say to each other about who is there, and what they need of each other for it."""
+
+    __slots__ = ()
+    code = 10
+    ages = False
+
+
 class Parcel(Message):
     """A message on its way through a proxy: `content` still has to reach `to`."""
 
@@ -125,5 +141,5 @@ class Parcel(Message):
         self.term = content.term
 
 
-KINDS: dict[int, type[Message]] = {kind.code: kind for kind in (Update, Model, ServerState, RuleState, Goodbye, Hello, Text, Asked)}
+KINDS: dict[int, type[Message]] = {kind.code: kind for kind in (Update, Model, ServerState, RuleState, Goodbye, Hello, Text, Asked, Notice)}
 """Every kind that may stand on the wire, by its code."""

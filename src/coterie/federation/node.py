@@ -14,20 +14,20 @@ the mailbox until the gather that takes them closes. The journal of a flow is it
 """
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from coterie.core.errors import PeerError
 from coterie.core.ids import NodeId
-from coterie.core.jobs import Job
+from coterie.federation import others
 from coterie.federation.delivery import NO_TICKET, Delivery, Ticket
+from coterie.federation.driver import Driver, Refusal
 from coterie.federation.effects import (
-    FOREVER,
-    Absent,
     Cancel,
     Cancelled,
     Checkpoint,
     Do,
     Effect,
+    Event,
     FlowFailed,
     Gather,
     Inspect,
@@ -38,52 +38,19 @@ from coterie.federation.effects import (
     Sleep,
     Spawn,
 )
-from coterie.federation.flow import Running, Waiting
-from coterie.federation.mailbox import Mailbox, in_order
+from coterie.federation.flow import PENDING, Running
 from coterie.federation.messages import EXCHANGE, UPDATES, Goodbye, Hello, Message, Model, Parcel
 from coterie.federation.state import RoundState
+from coterie.federation.waits import Waits
 
-PENDING = object()
+__all__ = ["PENDING", "Driver", "Node", "Refusal"]
+
 AT_REST = frozenset({Gather, Checkpoint})
 """Effects at which a flow may be forgotten."""
 _TOKENS_PER_INCARNATION = 1 << 40
 
 
-class Driver(Protocol):
-    """All that a driver supplies; none of these may call back into the node before it returns."""
-
-    def transmit(self, node: "Node", to: tuple[NodeId, ...], message: Message, beyond: tuple[NodeId, ...], ticket: Ticket) -> None:
-        """Carry `message` to the neighbours `to`, telling them of `beyond`."""
-
-    def submit(self, node: "Node", flow: int, token: int, job: Job[Any]) -> None:
-        """Do `job`, then `node.answer(flow, token, job.outputs)`."""
-
-    def after(self, node: "Node", seconds: float, flow: int, token: int) -> None:
-        """`node.ring(flow, token)` so many seconds from now."""
-
-    def keep(self, node: "Node", state: Any) -> bool:
-        """A flow of `node` is at a checkpoint: keep what must survive. Answers whether to go on."""
-
-    def inspect(self, node: "Node", handle: Any) -> Any:
-        """The value of a handle, computed now if need be."""
-
-    def note(self, node: "Node", what: Any) -> None:
-        """Write something down: a `Report`, a `Note`, or a `Refusal`."""
-
-    def finished(self, node: "Node", result: Any, problem: BaseException | None) -> None:
-        """The node's root flow is over."""
-
-
-class Refusal:
-    """A message that was not taken in."""
-
-    __slots__ = ("message", "problem", "sender")
-
-    def __init__(self, sender: NodeId, message: Message, problem: PeerError) -> None:
-        self.sender, self.message, self.problem = sender, message, problem
-
-
-class Node:
+class Node(Waits):
     """One participant: its flows, its mailbox, its outbox (when `durable`) and whom it holds to be absent.
 
     at_work: whether it holds a round's model, or takes no part in rounds: such a node does not rest.
@@ -91,8 +58,8 @@ class Node:
     """
 
     __slots__ = (
-        "_flow_number", "at_work", "delivery", "driver", "flows", "forgettable", "gone", "id", "incarnation", "journal", "mailbox",
-        "newest_only", "staleness_rounds", "token", "waits"
+        "_flow_number", "at_work", "delivery", "driver", "flows", "forgettable", "id", "incarnation", "journal", "newest_only",
+        "staleness_rounds", "token"
     )  # fmt: skip
 
     def __init__(
@@ -109,11 +76,9 @@ class Node:
     ) -> None:
         self.id, self.driver, self.incarnation, self.journal = me, driver, incarnation, journal
         self.staleness_rounds, self.newest_only = staleness_rounds, newest_only
-        self.mailbox = Mailbox(nodes)
+        super().__init__(nodes)
         self.delivery = Delivery(incarnation) if durable else None
-        self.gone: dict[NodeId, int] = {}
         self.flows: dict[int, Running] = {}
-        self.waits: list[Waiting] = []
         self.token = incarnation * _TOKENS_PER_INCARNATION
         self.at_work, self.forgettable = True, False
         self._flow_number = 0
@@ -128,27 +93,38 @@ class Node:
 
     def deliver(self, sender: NodeId, message: Message, beyond: tuple[NodeId, ...] = (), ticket: Ticket = NO_TICKET) -> None:
         """A neighbour handed over `message`, which must still reach `beyond` (or is for us)."""
-        if self.delivery is not None:
-            before = self.delivery.link(sender).incarnation
-            if not self.delivery.arrived(sender, ticket):
-                self._refuse(sender, message, PeerError("repeat"))
-                return
-            if 0 < before < ticket[0]:
-                self.repeat(sender)  # it was restarted and has lost what it had not kept
-            if not self.flows:
-                self._let_go()
+        if self.delivery is not None and not self._arrived(self.delivery, sender, message, ticket):
+            return
+        if self.presence.listens and self.presence.hear(sender, message):
+            self.recount()
         if beyond:
             further = tuple(node for node in beyond if node != self.id)
             if further:
-                self._take_in(sender, Parcel(message, further))
+                self.take_in(sender, Parcel(message, further))
             if len(further) == len(beyond):
                 return
         if message.__class__ is not Hello:
-            self._take_in(sender, message)
+            self.take_in(sender, message)
 
-    def _take_in(self, sender: NodeId, message: Message) -> None:
+    def _arrived(self, delivery: Delivery, sender: NodeId, message: Message, ticket: Ticket) -> bool:
+        """What a ticket says to a node with an outbox; False where its message is none to take in."""
+        before = delivery.link(sender).incarnation
+        if not delivery.arrived(sender, ticket):
+            self._refuse(sender, message, PeerError("repeat"))
+            if 0 < ticket[2] < delivery.link(sender).since:
+                self._tell([sender])  # it speaks to a life of ours that we know nothing of, and is to begin anew
+            return False
+        if 0 < before < ticket[0]:
+            self.repeat(sender)  # it was restarted and has lost what it had not kept
+        if not self.flows:
+            self._let_go()
+        return True
+
+    def take_in(self, sender: NodeId, message: Message) -> None:
+        """Put a message for this node into its mailbox, where its flows find it, or refuse it."""
         try:
-            self.mailbox.put(message)
+            if not self.mailbox.put(message):
+                return
         except PeerError as problem:
             self._refuse(sender, message, problem)
             return
@@ -156,20 +132,14 @@ class Node:
             self._supersede(message)
         for wait in self.waits:
             if wait.offer(message):
-                self._settle(wait)
+                if not wait.missing or wait.counted >= wait.effect.need:  # most messages change nothing yet
+                    self._settle(wait)
                 break
         kind = message.__class__
         if kind is Goodbye or kind is Parcel:
             ended = message.content if isinstance(message, Parcel) else message
-            if ended.__class__ is Goodbye:
+            if ended.__class__ is Goodbye and ended.term >= self.presence.terms.get(ended.origin, 0):
                 self._depart({ended.origin: ended.round})
-
-    def _supersede(self, message: Message) -> None:
-        """A newer model takes the place of an older one that nobody has looked at yet."""
-        old = self.mailbox.supersede(message)
-        if old is not None:
-            for wait in self.waits:
-                wait.withdraw(old)
 
     def answer(self, flow: int, token: int, value: Any) -> None:
         """The answer to what `flow` waited for under `token`; ignored if it no longer does."""
@@ -200,6 +170,11 @@ class Node:
             for ticket, message, beyond in self.delivery.repeats(peer):
                 self.driver.transmit(self, (peer,), message, beyond, ticket)
 
+    def greet(self, peer: NodeId) -> None:
+        """Tell `peer`, to which there is a link (again), what is kept here of it."""
+        if self.delivery is not None:
+            self._tell([peer])
+
     def leave_out(self, peers: Iterable[NodeId]) -> None:
         """The driver has cut `peers` off: nothing that waits here waits for them, now or later."""
         self._depart(dict.fromkeys(sorted(peers), 0))
@@ -226,9 +201,9 @@ class Node:
 
     @property
     def uninvited(self) -> bool:
-        """Whether its rounds wait for a model to begin with."""
+        """Whether its rounds wait for a model to begin with; what lies in its mailbox is for nobody then."""
         root = self.flows.get(1)
-        return root is not None and root.effect.__class__ in AT_REST and self._without_model(root)
+        return root is not None and root.effect.__class__ in AT_REST and root.state.__class__ is RoundState and not root.state.held
 
     def _without_model(self, root: Running) -> bool:
         state = root.state
@@ -263,16 +238,17 @@ class Node:
     def _perform(self, flow: Running, effect: Effect[Any]) -> Any:
         kind = effect.__class__
         if kind is Send:
-            return self._send(effect)  # type: ignore[arg-type]
+            to_itself = self._send(effect)  # type: ignore[arg-type]
+            return PENDING if to_itself and self._ended(flow) else None
         if kind is Gather:
             return self._gather(flow, effect)  # type: ignore[arg-type]
         if kind is Do:
             self.driver.submit(self, flow.number, self._next_token(flow), effect.job)  # type: ignore[attr-defined]
             return PENDING
         if kind is Checkpoint:
-            go_on = self._checkpoint(flow, effect.state)  # type: ignore[attr-defined]
+            go_on = self._checkpoint(flow, effect.state, light=effect.light)  # type: ignore[attr-defined]
             return PENDING if go_on and self.forgettable and effect.waits and self._idle else go_on  # type: ignore[attr-defined]
-        if kind is Note or kind is Report:
+        if kind is Note or kind is Report or kind is Event:
             return self.driver.note(self, effect)
         return self._perform_rare(flow, effect)
 
@@ -293,10 +269,12 @@ class Node:
             case Cancel():
                 self.cancel(effect.child)
                 return None
-            case Absent():
-                self._depart(dict.fromkeys(sorted(effect.nodes), 0))
-                return None if flow.number in self.flows else PENDING  # it may have ended its parent, and so itself
-        raise TypeError(f"{effect!r} is no effect that a node knows")
+        value = others.perform(self, flow, effect)
+        return PENDING if self._ended(flow) else value
+
+    def _ended(self, flow: Running) -> bool:
+        """Whether what `flow` asked for has ended it: another flow of the node went on, and that was its parent, or began all anew."""
+        return self.flows.get(flow.number) is not flow
 
     def _resume(self, flow: Running, value: Any) -> None:
         flow.effect = None
@@ -304,6 +282,9 @@ class Node:
         if flow.answers is not None:
             flow.answers.append(value)
         self._step(flow, value)
+
+    def _after(self, seconds: float, flow: Running, token: int) -> None:
+        self.driver.after(self, seconds, flow.number, token)
 
     def _next_token(self, flow: Running) -> int:
         self.token += 1
@@ -318,68 +299,43 @@ class Node:
 
     # ---- effects
 
-    def _send(self, effect: Send) -> None:
+    def _send(self, effect: Send) -> bool:
+        """Answers whether it was for a flow of the node itself."""
         message, to = effect.message, effect.to
-        message.term = self.mailbox.term
+        message.term = self.mailbox.stamp
         if self.newest_only and message.origin != self.id:
             self.mailbox.forget(message)  # it is handed on, and may come by once more
-        if self.id in to:
+        to_itself = self.id in to
+        if to_itself:
             to = tuple(peer for peer in to if peer != self.id)
-            self._take_in(self.id, message)  # to another flow of its own
-            if not to:
-                return
+            self.take_in(self.id, message)  # to another flow of its own
         if self.delivery is None:
-            self.driver.transmit(self, to, message, effect.beyond, NO_TICKET)
-            return
+            if to:
+                self.driver.transmit(self, to, message, effect.beyond, NO_TICKET)
+            return to_itself
         for peer in to:
-            self.driver.transmit(self, (peer,), message, effect.beyond, self.delivery.post(peer, message, effect.beyond))
+            if message.__class__ is Hello:
+                ticket = self.delivery.ticket(self.delivery.link(peer), 0)
+            else:
+                ticket = self.delivery.post(peer, message, effect.beyond, newest_only=peer in self.presence.suspected)
+            self.driver.transmit(self, (peer,), message, effect.beyond, ticket)
+        return to_itself
 
-    def _gather(self, flow: Running, effect: Gather[Any]) -> Any:
-        wait = Waiting(flow, effect, self.gone)
-        for message in self.mailbox.matching(effect):
-            wait.offer(message)
-        if wait.closes():
-            return self._taken(wait)
-        token = self._next_token(flow)
-        self.waits.append(wait)
-        if effect.deadline_seconds != FOREVER:
-            self.driver.after(self, effect.deadline_seconds, flow.number, token)
-        self._grace(wait)
-        return PENDING
-
-    def _settle(self, wait: Waiting) -> None:
-        """A wait has changed: close it, or start its grace."""
-        if wait.closes():
-            self._close(wait)
-        elif not wait.grace_started:
-            self._grace(wait)
-
-    def _grace(self, wait: Waiting) -> None:
-        """Start the grace of a wait for which enough is there."""
-        grace = wait.effect.grace_seconds
-        if 0.0 < grace < FOREVER and wait.complete():
-            wait.grace_started = True
-            self.driver.after(self, grace, wait.flow.number, wait.flow.token)
-
-    def _close(self, wait: Waiting) -> None:
-        self.waits.remove(wait)
-        self._resume(wait.flow, self._taken(wait))
-
-    def _taken(self, wait: Waiting) -> tuple[Message, ...]:
-        self.mailbox.take(wait.messages)
-        return tuple(in_order(wait.messages))
-
-    def _checkpoint(self, flow: Running, state: Any) -> bool:
+    def _checkpoint(self, flow: Running, state: Any, *, light: bool) -> Any:
         if flow.answers is not None:
             if flow.state is None:
                 flow.prologue = flow.answers
             flow.answers = []
         flow.state = state
+        if light:
+            return True
         if isinstance(state, RoundState):
             self.at_work = state.held or flow.parent is not None
             self.mailbox.raise_floor(state.round - self.staleness_rounds)
-            self.mailbox.term = state.view.term
+            self.mailbox.begin_term(state.view.term, state.round - self.staleness_rounds)
         go_on = self.driver.keep(self, state)
+        if go_on is None:
+            return PENDING
         if self.delivery is not None:
             self._tell(self.delivery.owed())  # kept one checkpoint ago, and nothing went there since
             self.delivery.kept()
@@ -392,12 +348,6 @@ class Node:
             ticket = self.delivery.ticket(self.delivery.link(peer), 0)
             self.driver.transmit(self, (peer,), Hello(0, self.id, attempt=self.incarnation), (), ticket)
 
-    def _depart(self, gone: dict[NodeId, int]) -> None:
-        self.gone |= gone
-        for wait in list(self.waits):
-            if wait.depart(gone):
-                self._settle(wait)
-
     def _let_go(self) -> None:
         """A node that has finished needs nothing any more: whatever it has is acknowledged."""
         if self.delivery is not None:
@@ -408,6 +358,18 @@ class Node:
         self.driver.note(self, Refusal(sender, message, problem))
 
     # ---- ending
+
+    def begin_anew(self, state: RoundState) -> None:
+        """All flows end, and the first begins again from `state`; what they had asked for finds nobody, since tokens go on."""
+        root = self.flows[1]
+        for flow in reversed(list(self.flows.values())):
+            flow.coroutine.close()
+        self.flows.clear()
+        self.waits.clear()
+        self.mailbox.begin_term(state.view.term, state.round - self.staleness_rounds)
+        self._flow_number = 0
+        me, federation, *_ = root.arguments
+        self.start(root.function, me, federation, state)
 
     def cancel(self, number: int) -> None:
         """End a flow and its children at once."""

@@ -9,7 +9,8 @@ aggregator, so that the exchange between neighbours is all that travels.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,10 @@ from coterie.federation.roles import Ids, Roles
 from coterie.federation.routes import UNREACHABLE, Routes
 from coterie.federation.sharing import EVERYBODY, Sharing
 from coterie.federation.state import View
+from coterie.federation.table import Nodes, RoundTable, without
 from coterie.selection import Selection
 from coterie.topologies.graph import Graph
 
-Nodes = tuple[NodeId, ...]
 IDS_KEPT, MOST_KEPT = 2_000_000, 512
 """Tables of so many trainers in all are kept, and at most so many: nodes that come back late ask for rounds of long ago."""
 KEPT = 8
@@ -54,96 +55,7 @@ class RoundPlan:
     keeps: bool = False
 
 
-class RoundTable:
-    """One round of everybody, as arrays; a node's plan is a slice of it."""
-
-    def __init__(self, planner: "Planner", number: int, view: View) -> None:
-        self._planner, self.round = planner, number
-        roles, seed, absent = planner.roles, planner.seed, view.absent
-        idle = roles.idle.at(number, seed, "idle", absent)
-        self.aggregators: Ids = _without(roles.aggregator.at(number, seed, "aggregator", absent), idle)
-        eligible = _without(roles.trainer.at(number, seed, "trainer", absent), idle)
-        self.trainers: Ids = planner.selection(number, eligible, draws.public(seed, "selection", number))
-        if roles.coupled:
-            idle = np.union1d(idle, np.setdiff1d(eligible, self.trainers))
-            self.aggregators = _without(self.aggregators, idle)
-        self.idle = idle
-        self._exchanges: dict[int, Nodes] = {}
-        self.proxies: Ids = _without(roles.proxy.at(number, seed, "proxy", absent), idle)
-
-    @cached_property
-    def routes(self) -> Routes:
-        """How messages of this round travel."""
-        return self._planner.routes(self.proxies)
-
-    @cached_property
-    def assigned(self) -> Ids:
-        """The aggregator of each trainer, shape (trainers,): itself, else the nearest one; -1 if it reaches none."""
-        if len(self.aggregators) == 1 and self._planner.complete_or_centre(int(self.aggregators[0])):
-            return np.full(len(self.trainers), self.aggregators[0])
-        return np.array(
-            [node if node in self._among else self._nearest(place, node) for place, node in enumerate(self.trainers.tolist())], np.int64
-        )
-
-    def _nearest(self, place: int, node: int) -> int:
-        found = [(self.routes.distance(node, other), other) for other in self.aggregators.tolist()]
-        near = [(steps, other) for steps, other in found if steps != UNREACHABLE]
-        if not near:
-            return UNREACHABLE
-        best = [other for steps, other in near if steps == min(near)[0]]
-        return int(best[place % len(best)])  # ties are shared out
-
-    @cached_property
-    def participants(self) -> Ids:
-        """Trainers and aggregators, sorted."""
-        return np.union1d(self.trainers, self.aggregators)
-
-    @cached_property
-    def collectors(self) -> dict[int, frozenset[NodeId]]:
-        """For each aggregator the trainers it collects from, without itself."""
-        order = np.argsort(self.assigned, kind="stable")
-        whose, who = self.assigned[order], self.trainers[order]
-        low, high = np.searchsorted(whose, self.aggregators), np.searchsorted(whose, self.aggregators, side="right")
-        found = {}
-        for node, first, last in zip(self.aggregators.tolist(), low.tolist(), high.tolist(), strict=True):
-            found[node] = frozenset(who[first:last].tolist()) - {node}
-        return found
-
-    @cached_property
-    def sends_to(self) -> dict[int, int]:
-        """Trainer → its aggregator."""
-        return dict(zip(self.trainers.tolist(), self.assigned.tolist(), strict=True))
-
-    def exchanges(self, node: int) -> Nodes:
-        """The aggregators that `node`, an aggregator, can exchange models with.
-
-        Those next to it, and those joined to it through proxies that aggregate nothing themselves.
-        """
-        known = self._exchanges.get(node)
-        if known is None:
-            known = self._exchanges[node] = self._joined_to(node)
-        return known
-
-    def _joined_to(self, node: int) -> Nodes:
-        among, pure = self._among, self._pure
-        found: set[int] = set()
-        frontier, visited = [node], {node}
-        while frontier:
-            for neighbour in self._planner.graph.neighbours(frontier.pop()).tolist():
-                if neighbour in among:
-                    found.add(neighbour)
-                elif neighbour in pure and neighbour not in visited:
-                    visited.add(neighbour)
-                    frontier.append(neighbour)
-        return tuple(NodeId(other) for other in sorted(found - {node}))
-
-    @cached_property
-    def _among(self) -> set[int]:
-        return set(self.aggregators.tolist())
-
-    @cached_property
-    def _pure(self) -> set[int]:
-        return set(self.proxies.tolist()) - self._among
+NO_PART = RoundPlan()
 
 
 class Gossip:
@@ -164,12 +76,11 @@ class Gossip:
             self.gives[node], self.takes[node] = tuple(map(NodeId, sorted(gives))), tuple(map(NodeId, sorted(takes)))
 
 
-def _without(ids: Ids, others: Ids) -> Ids:
-    return np.setdiff1d(ids, others, assume_unique=True) if len(others) else ids
-
-
 class Planner:
-    """Makes and keeps round tables, and slices plans out of them."""
+    """Makes and keeps round tables, and slices plans out of them.
+
+    stays: of nodes that are not there from the beginning to the end, the round they join at and the one they leave before.
+    """
 
     def __init__(
         self,
@@ -180,13 +91,15 @@ class Planner:
         sharing: Sharing = EVERYBODY,
         *,
         asynchronous: bool = False,
+        stays: Mapping[NodeId, tuple[float, float]] = MappingProxyType({}),
     ) -> None:
+        self.stays = stays
         self.graph, self.roles, self.selection, self.seed = graph, roles, selection, seed
         self.sharing, self.asynchronous = sharing, asynchronous
         self._gossip: dict[tuple[int, View], Gossip] = {}
         self._tables: dict[tuple[int, View], RoundTable] = {}
         self._routes: dict[bytes, Routes] = {}
-        self.static = not roles.rotates and getattr(selection, "name", "") == "all"
+        self.static = not roles.rotates and getattr(selection, "name", "") == "all" and not stays
         self._plans: dict[tuple[int, bool], RoundPlan] = {}
         self._trainers: dict[int, RoundPlan] = {}
         self._holding: dict[tuple[int, View], frozenset[int]] = {}
@@ -207,7 +120,9 @@ class Planner:
     def holders(self, number: int, view: View = View()) -> Ids:  # noqa: B008 - frozen
         """Who has the model that round `number` starts from, without having to be sent it."""
         if self.roles.coupled:
-            return self.roles.aggregator.at(number, self.seed, "aggregator", view.absent)
+            return self.roles.aggregator.at(number, self.seed, "aggregator", self.absent(number, view))
+        if number == view.round:
+            return np.array([view.holder], np.int64)
         return self.table(max(number - 1, 0), view).aggregators
 
     def holds(self, node: NodeId, number: int, view: View = View()) -> bool:  # noqa: B008 - frozen
@@ -219,6 +134,14 @@ class Planner:
                 self._holding.pop(next(iter(self._holding)))
             holding = self._holding[key] = frozenset(self.holders(number, view).tolist())
         return node in holding
+
+    def outside(self, number: int) -> frozenset[int]:
+        """Who has not joined by round `number`, or has left before it."""
+        return frozenset(node for node, (joins, leaves) in self.stays.items() if not joins <= number < leaves)
+
+    def absent(self, number: int, view: View) -> Nodes:
+        """Who takes no part in round `number`: who is outside, and whom the view leaves out."""
+        return tuple(map(NodeId, sorted(self.outside(number).union(view.absent)))) if self.stays else view.absent
 
     @lru_cache(maxsize=64)  # noqa: B019 - a planner lives as long as its run
     def publishers(self, view: View = View()) -> frozenset[NodeId]:  # noqa: B008 - frozen
@@ -242,6 +165,8 @@ class Planner:
         aggregates = me in table.collectors
         if send_to is not None and not aggregates and not self.holds(me, number, view):
             return self._only_trains(send_to)
+        if send_to is None and not aggregates and not self.roles.coupled and not self.holds(me, number, view):
+            return NO_PART
         holders = self.holders(number, view)
         place = _index(holders, me)
         moved = not self.roles.coupled and not np.array_equal(holders, table.aggregators)
@@ -283,14 +208,23 @@ class Planner:
         table = self.table(number, view)
         return table.trainers if len(table.aggregators) == 1 else table.trainers[table.assigned == me]
 
-    def asks(self, me: NodeId, number: int, busy: tuple[NodeId, ...], most: float, view: View = View()) -> Nodes:  # noqa: B008
+    def asks(
+        self,
+        me: NodeId,
+        number: int,
+        busy: tuple[NodeId, ...],
+        most: float,
+        view: View = View(),  # noqa: B008 - frozen
+        *,
+        away: tuple[NodeId, ...] = (),
+    ) -> Nodes:
         """Whom the holder `me` of the asynchronous model of `number` gives it to, where `busy` are at work and `most` may be.
 
-        Everybody who is free, or as many of them as there is room for, a public draw.
+        Everybody who is free and not `away`, or as many of them as there is room for, a public draw.
         """
         candidates = self.candidates(me, number, view)
-        free = np.setdiff1d(candidates, busy)
-        room = int(min(most, len(candidates))) - len(busy)
+        free = np.setdiff1d(candidates, (*busy, *away))
+        room = int(min(most, len(candidates))) - len(set(busy).difference(away))
         if room < len(free):
             places = draws.public(self.seed, "asking", number).choice(len(free), max(0, room), replace=False)
             free = free[np.sort(places)]
@@ -315,11 +249,11 @@ class Planner:
         if self.roles.coupled:
             return {}
         holders, table = self.holders(number, view), self.table(number, view)
-        who = np.setdiff1d(np.arange(self.graph.nodes), view.absent) if closing else table.participants
+        who = np.arange(self.graph.nodes) if closing else table.participants  # who is absent may yet come for the last
         if len(holders) == 1:
-            return {int(holders[0]): tuple(_without(who, holders).tolist())}
+            return {int(holders[0]): tuple(without(who, holders).tolist())}
         found: dict[int, list[NodeId]] = {}
-        for node in _without(who, holders).tolist():
+        for node in without(who, holders).tolist():
             found.setdefault(self._provider(node, table, holders, table.routes), []).append(NodeId(node))
         return {holder: tuple(nodes) for holder, nodes in found.items()}
 

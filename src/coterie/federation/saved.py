@@ -18,6 +18,7 @@ from coterie.core.ids import NodeId
 from coterie.core.jobs import Handle
 from coterie.federation.messages import KINDS, Message, Parcel
 from coterie.federation.state import Learner, RoundState, View
+from coterie.federation.succession import Ballot, Vote
 
 MAGIC = b"COTERIE1"
 _LENGTH = struct.Struct("<Q")
@@ -47,8 +48,10 @@ class Packer:
                 return {"s": fields}
             case Learner():
                 return {"l": [self.pack(getattr(value, name)) for name in Learner.__struct_fields__]}
+            case Ballot():
+                return {"b": [self.pack(getattr(value, name)) for name in Ballot.__struct_fields__]}
             case View():
-                return {"v": [value.term, list(value.absent)]}
+                return {"v": [value.term, list(value.absent), value.round, value.holder, value.base]}
             case tuple():
                 return {"t": [self.pack(item) for item in value]}
             case list():
@@ -89,8 +92,12 @@ class Unpacker:
                 return RoundState(*(self.unpack(item) for item in content))
             case "l":
                 return Learner(*(self.unpack(item) for item in content))
+            case "b":
+                promised, to, absent, votes, *others = (self.unpack(item) for item in content)
+                return Ballot(promised, NodeId(to), absent, tuple(Vote(*vote) for vote in votes), *others)
             case "v":
-                return View(content[0], tuple(NodeId(node) for node in content[1]))
+                term, absent, number, holder, base = content
+                return View(term, tuple(map(NodeId, absent)), number, NodeId(holder), base)
             case "t":
                 return tuple(self.unpack(item) for item in content)
             case "d":

@@ -14,12 +14,17 @@ __all__ = ["Learner", "RoundState", "View", "replace"]
 class View(NamedTuple):
     """The numbered membership that plans are made from; it changes only between rounds.
 
-    term: grows by one with each change; a message of an older term is refused.
+    term: grows with each change; a message of an older term is refused.
     absent: members that are held to be gone, in order.
+    round, holder: the round that the view begins with, and who then holds its model and aggregates; -1 in the first view.
+    base: the term of the view before.
     """
 
     term: int = 0
     absent: tuple[NodeId, ...] = ()
+    round: int = -1
+    holder: NodeId = NodeId(-1)
+    base: int = 0
 
 
 class RoundState(msgspec.Struct, frozen=True, gc=False):
@@ -33,6 +38,7 @@ class RoundState(msgspec.Struct, frozen=True, gc=False):
     unheard: where there are no common rounds, how many rounds ago it last heard of a neighbour.
     asked: where there are no common rounds, whom it has given a model and from whom it has had nothing in return yet: (node, the model's
         round, the model where it is needed again).
+    update, again: what it made in the round before, where aggregators may fail; whether that is to be sent once more, to another one.
     """
 
     round: int
@@ -45,6 +51,8 @@ class RoundState(msgspec.Struct, frozen=True, gc=False):
     view: View = View()
     unheard: int = 0
     asked: tuple[tuple[NodeId, int, Handle | None], ...] = ()
+    update: Handle | None = None
+    again: bool = False
 
 
 class Learner(msgspec.Struct, frozen=True, gc=False):

@@ -20,6 +20,7 @@ class Algorithm:
     gradient: None, or `(gradient, parameters, start, broadcast, client) -> gradient` with the algorithm's own term, for each step.
     centralized_only: why the algorithm needs one server, or empty.
     normalizes: whether the aggregator makes up for trainers that took different numbers of steps (FedNova).
+    rewrites: whether what a trainer sends as "delta" is another change than its training's: who keeps a model of its own then goes there.
     elementwise: whether `gradient` and `finish` treat each number of a vector apart, so that the engine `fast` may give them many
     nodes' vectors one above the other (n, d), with `moved` a column (n, 1). A class that writes either of the two says so itself.
     """
@@ -30,6 +31,7 @@ class Algorithm:
     server_state: ClassVar[tuple[str, ...]] = ()
     centralized_only: ClassVar[str] = ""
     normalizes: ClassVar[bool] = False
+    rewrites: ClassVar[bool] = False
     elementwise: ClassVar[bool] = True
     gradient: Callable[[Any, Any, Any, Sections, Sections], Any] | None = None
 

@@ -1,6 +1,6 @@
 """The bench: all that job functions work with, one in each process that runs jobs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from coterie.aggregation.rules import Rule, SumRule
@@ -21,6 +22,7 @@ from coterie.learning.batched.pool import Pool, Room, room_of
 from coterie.learning.batched.row import Row, row_of
 from coterie.learning.network import Network
 from coterie.learning.optimizers import OPTIMIZERS, Optimizer
+from coterie.learning.poisoning import Poisoning, Probe
 from coterie.learning.replica import Replica, replica_of
 from coterie.learning.schedules import SCHEDULES
 from coterie.learning.settings import Training
@@ -28,6 +30,7 @@ from coterie.learning.shards import Shards, tensor
 from coterie.tasks.choices import parts
 from coterie.tasks.stored import Stored
 from coterie.tasks.task import FederatedTask
+from coterie.trust.guard import Guard
 
 Engine = Literal["exact", "fast"]
 
@@ -41,7 +44,9 @@ class Bench:
     treat their many calls: `exact` one by one, each with the bits it would have alone; `fast` batched where that can be done (see
     `batched`). chunk: how many models are batched at a time, 1 for one by one, by default what suits them. together: how many nodes
     train at a time, makers: how many make a model in a round, where that is known. chosen: how they are batched, where that was
-    settled before. rounds: how long the run is, where that is known. folder: the scenario's, where the user's own code is.
+    settled before. rounds: how long the run is, where that is known. folder: the scenario's, where the user's own code is. guard: what
+    looks at updates before the rule does.
+    poisoning: what attackers train on, behind the task's own samples.
     """
 
     task: FederatedTask
@@ -58,6 +63,8 @@ class Bench:
     chosen: Batching | None = None
     rounds: int | None = None
     folder: str | None = None
+    guard: Guard | None = None
+    poisoning: Poisoning | None = None
     allocate: Callable[[int], Tensor] | None = field(default=None, repr=False)
     """How to make room for a result of so many numbers; an executor that shares memory sets it."""
     pool: Pool = field(default_factory=Pool, init=False, repr=False)
@@ -88,6 +95,14 @@ class Bench:
     def draw(self, node: int, purpose: str, *where: int) -> np.random.Generator:
         """A private draw of `node`."""
         return draws.private(self.secret(node), purpose, *where)
+
+    def orders(self, node: int, round: int) -> draws.Orders:
+        """The random orders in which `node` goes over its samples in a round."""
+        return draws.Orders(self.order_keys([node], round))
+
+    def order_keys(self, nodes: Iterable[int], round: int) -> NDArray[np.uint64]:
+        """The keys (n,) of the orders of `nodes`."""
+        return draws.private_keys(map(self.secret, nodes), "batches", round)
 
     def seeded(self, node: int, round: int) -> AbstractContextManager[None]:
         """While it is open, torch's own random numbers (dropout) are a private draw of `node`; built-in models need none."""
@@ -158,7 +173,17 @@ class Bench:
     @cached_property
     def train_shards(self) -> Shards:
         """Every node's training part."""
-        return Shards(*self._samples, self.task.train)
+        return Shards(*self._samples, self.task.train if self.poisoning is None else self.poisoning.behind(self.task.train))
+
+    def shard(self, node: int, round: int) -> int:
+        """Which of `train_shards` the node trains on in a round: its own, or what an attacker puts in its place."""
+        part = None if self.poisoning is None else self.poisoning.part(node, round)
+        return node if part is None else len(self.task.train) + part
+
+    @cached_property
+    def probes(self) -> list[tuple[Probe, Tensor]]:
+        """What tells how well attacks succeed, and its inputs."""
+        return [] if self.poisoning is None else [(probe, tensor(probe.inputs, self.device)) for probe in self.poisoning.probes]
 
     @cached_property
     def test_shards(self) -> Shards:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from coterie.core.draws import Orders
 from coterie.core.errors import ScenarioError
 from coterie.learning.bench import Bench
 from coterie.learning.replica import ModuleReplica
@@ -35,7 +36,7 @@ class Context:
 
     node, round: where it is. settings: those of the scenario. learning_rate: of this round. loss: of the scenario, a function of
     (outputs, targets). draw: the node's own random numbers for this round (torch's global ones are a draw of its own, too).
-    least: the smallest batch that the model can train on.
+    orders: the random orders of its samples. least: the smallest batch that the model can train on.
     """
 
     node: int
@@ -45,11 +46,12 @@ class Context:
     learning_rate: float
     loss: Callable[[Tensor, Tensor], Tensor]
     draw: np.random.Generator
+    orders: Orders
     least: int = 1
 
     def batches(self, data: Data) -> list[Batch]:
         """The batches of the scenario's settings (size, epochs or steps), in a random order of the node's own."""
-        return list(batches((data.inputs, data.targets), Passes.of(len(data), self.settings, least=self.least), lambda: self.draw))
+        return list(batches((data.inputs, data.targets), Passes.of(len(data), self.settings, least=self.least), lambda: self.orders))
 
 
 def run(bench: Bench, node: int, round: int) -> dict[str, float]:
@@ -57,10 +59,10 @@ def run(bench: Bench, node: int, round: int) -> dict[str, float]:
     replica, function = bench.replica, bench.function
     assert isinstance(replica, ModuleReplica)
     assert function is not None
-    draw, rate = bench.draw(node, "batches", round), bench.rate(round, 0)
-    context = Context(node, round, bench.device, bench.training, rate, bench.loss.mean, draw, replica.least)
+    draw, rate = bench.draw(node, "training", round), bench.rate(round, 0)
+    context = Context(node, round, bench.device, bench.training, rate, bench.loss.mean, draw, bench.orders(node, round), replica.least)
     replica.module.train()
-    module, samples, metrics = _three(function(replica.module, Data(*bench.train_shards[node]), context))
+    module, samples, metrics = _three(function(replica.module, Data(*bench.train_shards[bench.shard(node, round)]), context))
     replica.take(module)
     return {name: float(value) for name, value in metrics.items()} | {"samples": int(samples)}
 

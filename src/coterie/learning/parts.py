@@ -8,6 +8,7 @@ the order of samples in memory. Both are the node's own draws, so that a resume 
 
 import warnings
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -27,6 +28,14 @@ def block_of(length: int, sample_bytes: int) -> int:
     return length * max(1, BLOCK_BYTES // (length * sample_bytes))
 
 
+class Shuffling(Protocol):
+    """Makes random orders: `core.draws.Orders`, or a generator of NumPy."""
+
+    def permutation(self, what: int | np.ndarray) -> np.ndarray:
+        """The numbers below `what` in a random order, or the elements of `what` (n,)."""
+        ...
+
+
 class Part:
     """Samples at `places` (n,) of those that a task has stored, or at a range of them; targets: (N,) of all of those."""
 
@@ -39,10 +48,10 @@ class Part:
         device = self._targets.device
         return tensor(self._inputs.take(places)).to(device), self._targets[torch.from_numpy(places).to(device)]
 
-    def batches(self, length: int, kept: int, steps: int, generator: np.random.Generator) -> Iterator[Batch]:
+    def batches(self, length: int, kept: int, steps: int, orders: Shuffling) -> Iterator[Batch]:
         """So many batches: pass after pass over the part, `kept` samples of each, the last batch of a pass as it is left."""
         while True:
-            for inputs, targets in self._whole_batches(self._blocks(generator, length, kept), length):
+            for inputs, targets in self._whole_batches(self._blocks(orders, length, kept), length):
                 last = (len(targets) - 1) // length * length
                 for first in range(0, last, length):
                     yield inputs[first : first + length], targets[first : first + length]
@@ -56,30 +65,30 @@ class Part:
                 if not steps:
                     return
 
-    def _blocks(self, generator: np.random.Generator, length: int, kept: int) -> Iterator[Batch]:
+    def _blocks(self, orders: Shuffling, length: int, kept: int) -> Iterator[Batch]:
         """The samples of a pass, some at a time."""
-        for window in self._windows(generator):
+        for window in self._windows(orders):
             order = window[:kept]
             kept -= len(order)
             step = block_of(length, self._inputs.row_bytes) if self._inputs.source.gathers else max(1, len(order))
             for first in range(0, len(order), step):
                 yield self.take(order[first : first + step])
 
-    def _windows(self, generator: np.random.Generator) -> Iterator[np.ndarray]:
+    def _windows(self, orders: Shuffling) -> Iterator[np.ndarray]:
         """The order of a pass, as much of it at a time as may be in memory."""
         source, size = self._inputs.source, len(self._places)
         if source.gathers or not isinstance(source, RowGroups) or size <= source.window_rows:
-            yield generator.permutation(size)
+            yield orders.permutation(size)
             return
         order, cuts = self._by_group(source)
         waiting: list[np.ndarray] = []
-        for number in generator.permutation(len(cuts) - 1).tolist():
+        for number in orders.permutation(len(cuts) - 1).tolist():
             some = order[cuts[number] : cuts[number + 1]]
             if waiting and sum(map(len, waiting)) + len(some) > source.window_rows:
-                yield generator.permutation(np.concatenate(waiting))
+                yield orders.permutation(np.concatenate(waiting))
                 waiting = []
             waiting.append(some)
-        yield generator.permutation(np.concatenate(waiting))
+        yield orders.permutation(np.concatenate(waiting))
 
     def _by_group(self, source: RowGroups) -> tuple[np.ndarray, np.ndarray]:
         """The numbers of all samples, row group by row group (n,), and where in them each of k groups begins (k + 1,)."""

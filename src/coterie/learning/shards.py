@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from coterie.learning.parts import Batch, Part, block_of, tensor
+from coterie.learning.parts import Batch, Part, Shuffling, block_of, tensor
 from coterie.learning.settings import Training
 from coterie.tasks.ragged import Ragged, offsets_of
 from coterie.tasks.stored import Stored
@@ -63,7 +63,7 @@ class Shards:
             return Part(self._inputs, self._targets, range(first, last))
         return Part(self._inputs, self._targets, self._parts[node])
 
-    def batches(self, node: int, passes: "Passes", draw: Callable[[], np.random.Generator]) -> Iterator[Batch]:
+    def batches(self, node: int, passes: "Passes", draw: Callable[[], Shuffling]) -> Iterator[Batch]:
         """The node's batches; see `batches`."""
         if isinstance(self._inputs, Stored) and passes.length < passes.size:
             return self.part(node).batches(passes.length, passes.kept, passes.steps, draw())
@@ -154,10 +154,10 @@ class Passes(NamedTuple):
         return cls(size, length, kept, settings.epochs * -(-kept // length) if steps is None else steps)
 
 
-def batches(shard: Batch, passes: Passes, draw: Callable[[], np.random.Generator]) -> Iterator[Batch]:
+def batches(shard: Batch, passes: Passes, draw: Callable[[], Shuffling]) -> Iterator[Batch]:
     """The batches: pass after pass over the shard, each in a new random order, the last batch of a pass as it is left.
 
-    draw: makes the node's own generator for this round. A shard that is one batch is taken as it lies: no order is drawn.
+    draw: makes the node's own orders for this round. A shard that is one batch is taken as it lies: no order is drawn.
     """
     (inputs, targets), (size, length, kept, steps) = shard, passes
     if length == size:
@@ -165,9 +165,9 @@ def batches(shard: Batch, passes: Passes, draw: Callable[[], np.random.Generator
             yield inputs, targets
         return
     block = block_of(length, inputs[0].numel() * inputs.element_size())
-    generator = draw()
+    orders = draw()
     while True:
-        order = torch.from_numpy(generator.permutation(size)[:kept]).to(inputs.device)
+        order = torch.from_numpy(orders.permutation(size)[:kept]).to(inputs.device, non_blocking=True)
         for start in range(0, kept, block):
             chosen = order[start : start + block]
             some, theirs = inputs.index_select(0, chosen), targets.index_select(0, chosen)

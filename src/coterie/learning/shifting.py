@@ -6,9 +6,9 @@ from typing import Any
 import torch
 
 from coterie.core.jobs import Call
-from coterie.learning.aggregating import finite
 from coterie.learning.bench import Bench
 from coterie.learning.calls import one_by_one
+from coterie.learning.finite import finite
 
 
 def shift(bench: Bench, calls: Sequence[Call]) -> Sequence[tuple[Any, ...]]:

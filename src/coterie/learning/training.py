@@ -62,6 +62,8 @@ def local(
     update = joined(bench, sent)
     if whole:
         update[: bench.size] = replica.vector
+        if bench.algorithm.rewrites:
+            update[:trained] = at.start + sent[0]
     elif trained < bench.size:
         update[trained : bench.size] = replica.vector[trained:] - model[trained : bench.size]
     return update, joined(bench, state), facts
@@ -70,8 +72,9 @@ def local(
 def descend(bench: Bench, node: int, round: int, at: Departure, steps: int | None) -> tuple[float, dict[str, float]]:
     """Trains the bench's replica, which holds the model `at` its start, on a node's part; gives (sum of learning rates, facts)."""
     replica, settings, term, step_once = bench.replica, bench.training, bench.algorithm.gradient, bench.optimizer.step
-    passes = Passes.of(bench.train_shards.size(node), settings, steps, replica.least)
-    order = bench.train_shards.batches(node, passes, lambda: bench.draw(node, "batches", round))
+    shard = bench.shard(node, round)
+    passes = Passes.of(bench.train_shards.size(shard), settings, steps, replica.least)
+    order = bench.train_shards.batches(shard, passes, lambda: bench.orders(node, round))
     moved, seen, lost = 0.0, [], []
     for slot in bench.slots:
         slot.zero_()

@@ -1,6 +1,7 @@
 """What happened in a run: the rows of `events.jsonl`."""
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -69,6 +70,18 @@ class StretchEvent(msgspec.Struct, frozen=True, gc=False, tag_field="event", tag
     end: float
 
 
+class FaultEvent(msgspec.Struct, frozen=True, gc=False, tag_field="event", tag="fault", rename={"begin": "from", "end": "to"}):
+    """A fault was injected: which kind, at which nodes, from when until when (null: for good).
+
+    One of a single message names its sender and its receiver.
+    """
+
+    what: str
+    nodes: tuple[Index, ...]
+    begin: float
+    end: float | None
+
+
 class _AnyEvent(msgspec.Struct, frozen=True, gc=False, rename={"begin": "from", "end": "to"}):
     """What the columns below need of whatever event a line tells."""
 
@@ -83,8 +96,10 @@ class _AnyEvent(msgspec.Struct, frozen=True, gc=False, rename={"begin": "from", 
     reason: str = ""
     what: str = ""
     node: Index = 0
+    nodes: tuple[Index, ...] = ()
+    of: tuple[Index, ...] = ()
     begin: float = 0.0
-    end: float = 0.0
+    end: float | None = 0.0
 
 
 class Stretches(NamedTuple):
@@ -103,7 +118,7 @@ class Stretches(NamedTuple):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Events:
-    """Rounds as columns of shape (rounds,), in order, how often each reason for a rejection came, and who was busy when."""
+    """Rounds as columns of shape (rounds,), in order; how often each reason for a rejection came; who was busy when; injected faults."""
 
     round: Ints
     seconds: Floats
@@ -114,6 +129,9 @@ class Events:
     aggregated: npt.NDArray[np.int64]
     rejected: dict[str, int]
     stretches: Stretches | None = None
+    faults: tuple[FaultEvent, ...] = ()
+    judged: dict[tuple[str, str, int], dict[int, int]] = field(default_factory=dict)
+    """(what, reason, whose update) → round → by how many nodes."""
 
     def __len__(self) -> int:
         return len(self.round)
@@ -129,6 +147,8 @@ def read_events(path: Path) -> Events:
     rounds: list[_AnyEvent] = []
     rejected: dict[str, int] = {}
     stretches: list[tuple[str, int, int, float, float, int]] = []
+    faults: list[FaultEvent] = []
+    judged: defaultdict[tuple[str, str, int], dict[int, int]] = defaultdict(dict)
     for rows in read_rows(path, _AnyEvent):
         for row in rows:
             if row.event == "round":
@@ -138,7 +158,11 @@ def read_events(path: Path) -> Events:
                 if row.reason == "stale" and len(stretches) < MOST_STRETCHES:
                     stretches.append(("cut", int(row.begin), row.round, row.seconds, row.seconds, row.node))  # `from` is who sent it
             elif row.event == "stretch" and len(stretches) < MOST_STRETCHES:
-                stretches.append((row.what, row.node, row.round, row.begin, row.end, -1))
+                stretches.append((row.what, row.node, row.round, row.begin, row.end or 0.0, -1))
+            elif row.event == "fault" and len(faults) < MOST_STRETCHES:
+                faults.append(FaultEvent(row.what, row.nodes, row.begin, row.end))
+            elif row.event == "judged":
+                _count(judged, row)
     rounds.sort(key=lambda row: row.round)
 
     def column(name: str, kind: Any) -> Any:
@@ -154,7 +178,15 @@ def read_events(path: Path) -> Events:
         aggregated=column("aggregated", np.int64),
         rejected=rejected,
         stretches=_stretches(stretches),
+        faults=tuple(faults),
+        judged=dict(judged),
     )
+
+
+def _count(judged: defaultdict[tuple[str, str, int], dict[int, int]], row: _AnyEvent) -> None:
+    for node in row.of:
+        by_round = judged[row.what, row.reason, node]
+        by_round[row.round] = by_round.get(row.round, 0) + 1
 
 
 def _stretches(rows: list[tuple[str, int, int, float, float, int]]) -> Stretches | None:

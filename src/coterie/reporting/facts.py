@@ -41,11 +41,31 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
-    """How nodes' training was computed: `how`, `nodes` at a time, and why in words. A run that is resumed keeps to it."""
+    """How nodes' training was computed.
+
+    how: `nodes` of them at a time, and why in words; a run that is resumed keeps to that. executor: where that was done.
+    """
 
     how: Literal["", "products", "vmap", "one by one"] = ""
     nodes: int = 1
     why: str = ""
+    executor: str = ""
+
+
+class Attack(msgspec.Struct, frozen=True, kw_only=True):
+    """Who attacked and when.
+
+    name: of the attack. nodes: the attackers; links: where outsiders stood, pairs of nodes. first, last: rounds, null for no end.
+    stealthy: whether only where it would pass unnoticed. knowledge: what the attackers saw.
+    """
+
+    name: str
+    nodes: tuple[int, ...] = ()
+    links: tuple[tuple[int, int], ...] = ()
+    first: int = 0
+    last: int | None = None
+    stealthy: bool = False
+    knowledge: tuple[str, ...] = ()
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +89,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     partition: Partition = Partition()
     model: Model = Model()
     execution: Execution = Execution()
+    attacks: tuple[Attack, ...] = ()
     dataset: str = ""
     dataset_bytes: int | None = None
 

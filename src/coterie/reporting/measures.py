@@ -8,6 +8,7 @@ _LABELS = {
     "loss": "loss",
     "loss_own": "loss on own data",
     "train_loss": "training loss",
+    "attack_success": "success of the attack",
     "r2": "R²",
     "r2_own": "R² on own data",
 }
@@ -40,8 +41,9 @@ class Measure:
 def measure(name: str) -> Measure:
     """The measure called `name`; unknown names are taken as plain numbers, better when higher unless they say loss or error."""
     base = name.removesuffix("_own")
-    rising = not any(base == word or base.endswith("_" + word) for word in _FALLING)
-    return Measure(name, _LABELS.get(name, name.replace("_", " ")), base == "accuracy", rising)
+    harm = base.startswith("attack_success")
+    rising = not harm and not any(base == word or base.endswith("_" + word) for word in _FALLING)
+    return Measure(name, _LABELS.get(name, name.replace("_", " ")), base == "accuracy" or harm, rising)
 
 
 def own(name: str) -> str:

@@ -4,6 +4,7 @@ Rows are msgspec structs. They gather in memory and reach the operating system i
 leaves a prefix, at worst with a torn last line; opening for writing cuts it off and reading passes over it.
 """
 
+import errno
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,8 @@ from coterie.core.errors import ScenarioError
 FLUSH_BYTES = 1 << 17
 FLUSH_SECONDS = 1.0
 READ_BYTES = 1 << 23
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a system says of a disk, a quota or a limit that is full."""
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
@@ -73,18 +76,21 @@ class RowWriter:
         self._flush_when_due()
 
     def _flush_when_due(self) -> None:
+        """A disk that is full has room again at some later time, perhaps; until then rows gather here."""
         if len(self._buffer) >= FLUSH_BYTES or time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
-            self.flush()
+            try:
+                self.flush()
+            except OSError as error:
+                if error.errno not in NO_ROOM:
+                    raise
 
     def flush(self) -> None:
-        """Hands all rows to the operating system: they outlive this process, however it ends."""
-        rest = memoryview(self._buffer)
-        while rest:
-            rest = rest[self._file.write(rest) :]
-        rest.release()
-        self._written += len(self._buffer)
-        self._buffer = bytearray()
+        """Hands all rows to the operating system: they outlive this process, however it ends. Raises OSError; no row is lost by it."""
         self._flushed_at = time.monotonic()
+        while self._buffer:
+            count = self._file.write(self._buffer)
+            del self._buffer[:count]
+            self._written += count
 
     def close(self) -> None:
         """Flushes and closes the file; closing twice is harmless."""

@@ -8,6 +8,7 @@ baselines/NAME/  a run folder for each baseline
 """
 
 import logging
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,8 +25,9 @@ import numpy.typing as npt
 from coterie.core.errors import ScenarioError
 from coterie.core.layout import Layout
 from coterie.reporting import models
-from coterie.reporting.events import EVENT_BYTES, Events, MessageEvent, RejectedEvent, RoundEvent, StretchEvent, read_events
+from coterie.reporting.events import EVENT_BYTES, Events, FaultEvent, MessageEvent, RejectedEvent, RoundEvent, StretchEvent, read_events
 from coterie.reporting.facts import Facts
+from coterie.reporting.judged import JudgedEvent
 from coterie.reporting.metrics import Metrics, metric_rows, read_metrics
 from coterie.reporting.rows import RowWriter
 from coterie.reporting.summary import Summary, encode, read_summary
@@ -119,6 +121,14 @@ class RunFolder:
     def append_stretch(self, what: str, node: int, round: int, begin: float, end: float) -> None:
         """Adds that a node was busy from `begin` to `end` (virtual seconds), until the file has EVENT_BYTES."""
         self._append_event(StretchEvent(what, node, round, begin, end))
+
+    def append_fault(self, what: str, nodes: tuple[int, ...], begin: float, end: float) -> None:
+        """Adds that a fault was injected at `nodes`, from `begin` to `end` (∞: for good), until the file has EVENT_BYTES."""
+        self._append_event(FaultEvent(what, nodes, begin, end if math.isfinite(end) else None))
+
+    def append_judged(self, event: JudgedEvent) -> None:
+        """Adds what a node thought of updates, until the file has EVENT_BYTES."""
+        self._append_event(event)
 
     def append_event(self, event: str, **fields: Any) -> None:
         """Adds any other event, plain data, until the file has EVENT_BYTES."""

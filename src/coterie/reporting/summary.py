@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coterie.core.errors import ScenarioError
+from coterie.reporting.judged import Defence
 from coterie.reporting.measures import measure
 
 SCHEMA_VERSION = 1
@@ -59,6 +60,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     bytes_sent, bytes_received, messages: of the protocol. raw_bytes: samples that left the node they belong to.
     virtual_seconds: on the simulated clock; wall_seconds: on the real one. job_seconds: how much of the real time training,
     aggregation and evaluation took; the rest is the protocol's.
+    attackers: how many of the nodes attack at any time; what they say of themselves is in no metric.
+    faults: how many were injected, by kind. defence: what became of updates that stood out, null where nothing did.
+    refused: how many messages were not taken in, by reason.
     digest: SHA-256 over the final parameters in node order.
     """
 
@@ -80,6 +84,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     wall_seconds: Seconds = 0.0
     job_seconds: dict[str, Seconds] = {}
     samples_trained: Count = 0
+    attackers: Count = 0
+    faults: dict[str, Count] = {}
+    refused: dict[str, Count] = {}
+    defence: Defence | None = None
     digest: str | None = None
 
     def spread(self, metric: str) -> Spread | None:

@@ -1,6 +1,6 @@
 """Tables for the terminal: a run beside its baselines, and a scenario over several seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,11 @@ def show_outcome(console: Console, summary: Summary, report: Path | None = None,
     console.print(comparison(summary))
     if summary.ended_by not in {None, ROUNDS}:
         console.print(Text(f"Ended before its last round: {summary.ended_by}."), soft_wrap=True)
+    for words in attacked(summary):
+        console.print(Text(words), soft_wrap=True)
+    if summary.faults:
+        kinds = ", ".join(f"{number(count)} {kind}" for kind, count in summary.faults.items())
+        console.print(Text(f"Faults injected: {kinds}."), soft_wrap=True)
     if refused:
         reasons = ", ".join(f"{number(count)} {reason}" for reason, count in sorted(refused.items()))
         console.print(Text(f"Refused by their receivers: {counted(sum(refused.values()), 'message')} ({reasons})."), soft_wrap=True)
@@ -55,6 +60,16 @@ def show_outcome(console: Console, summary: Summary, report: Path | None = None,
     console.print(f"[bold]Raw data that left a node: {data_size(summary.raw_bytes)}[/]{against}.", highlight=False)
     if report is not None:
         console.print(f"Report: [bold]{escape(str(report))}[/]", highlight=False, soft_wrap=True)
+
+
+def attacked(summary: Summary) -> Iterator[str]:
+    """Whose figures are not in the summary, and how well attacks succeeded."""
+    if summary.attackers:
+        yield f"{counted(summary.attackers, 'node')} of {summary.nodes} attacked; what they measured is left out of all figures."
+    for name, spread in summary.metrics.items():
+        kind = measure(name)
+        if name.startswith("attack_success"):
+            yield f"{kind.label[0].upper()}{kind.label[1:]}: {kind.ranged(spread.mean, spread.min, spread.max)}."
 
 
 def over_seeds(summaries: Sequence[Summary]) -> dict[str, Any]:

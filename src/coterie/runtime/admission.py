@@ -7,7 +7,7 @@ from coterie.core.errors import PeerError
 from coterie.core.ids import NodeId
 from coterie.federation.codec import Frame
 from coterie.federation.mailbox import Mailbox
-from coterie.federation.messages import ASKING, Message, Model, Update
+from coterie.federation.messages import ASKING, PROMISE, Message, Model, Notice, Update
 
 UNCOUNTED_BYTES, WAITING_BYTES, WAITING_VECTORS = 64 << 10, 64 << 20, 8
 """Vectors over the first size are counted: one origin may have so many bytes of them waiting, or so many vectors."""
@@ -50,6 +50,10 @@ def check_frame(run: Run, place: int, frame: Frame) -> None:
     if message.round > run.rounds:
         raise PeerError("wrong round", f"round {message.round} of {run.rounds}")
     expected = run.sizes.get(message.__class__)
+    if isinstance(message, Notice) and frame.vector is not None:
+        expected = run.sizes.get(Model) if message.phase == PROMISE else None
+        if expected is None and frame.vector.size > run.nodes + 2:
+            raise PeerError("wrong shape", f"{message!r} has {frame.vector.size} numbers, and there are {run.nodes} nodes")
     if frame.vector is None:
         if isinstance(message, Update) or (isinstance(message, Model) and message.phase != ASKING):
             raise PeerError("wrong shape", f"{message!r} without a vector")

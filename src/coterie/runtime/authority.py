@@ -224,22 +224,46 @@ def _digest(secret: str) -> str:
 class Trial:
     """A federation made up on the spot, for processes of one machine: everybody's credentials, and the register.
 
-    The authority's key is gone with the process that made it.
+    The authority's key is nowhere once it has signed them. credentials: of each place; None for those of others, in a place's process.
     """
 
-    credentials: tuple[Credentials, ...]
+    credentials: tuple[Credentials | None, ...]
     register: SignedRegister
-    key: Key
 
     @classmethod
-    def of(cls, places: Sequence[tuple[NodeId, ...]], addresses: Sequence[str | None]) -> "Trial":
-        """Credentials for each place, which listens at the address of the same number."""
+    def of(cls, places: Sequence[tuple[NodeId, ...]], addresses: Sequence[str | None] | None = None) -> "Trial":
+        """Credentials for each place, which others dial at the address of the same number (the register knows none by default)."""
+        return cls.with_key(places, addresses)[0]
+
+    def write(self, folders: Sequence[Path]) -> None:
+        """Keep each place's credentials, and the register, in the folder of its own."""
+        for folder, one in zip(folders, self.credentials, strict=True):
+            assert one is not None
+            one.write(folder)
+            self.register.write(folder)
+
+    @classmethod
+    def read(cls, folders: Sequence[Path]) -> "Trial":
+        """The way back; raises ScenarioError."""
+        credentials = tuple(Credentials.read(folder) for folder in folders)
+        try:
+            return cls(credentials, unseal((folders[0] / REGISTER).read_bytes(), credentials[0].authority)[1])
+        except (OSError, PeerError) as error:
+            raise ScenarioError.at(str(folders[0]), f"is damaged: {error}", "begin the run anew, in another folder") from None
+
+    def only(self, place: int) -> "Trial":
+        """What the process at `place` may know."""
+        return Trial(tuple(one if number == place else None for number, one in enumerate(self.credentials)), self.register)
+
+    @classmethod
+    def with_key(cls, places: Sequence[tuple[NodeId, ...]], addresses: Sequence[str | None] | None = None) -> "tuple[Trial, Key]":
+        """As `of`, and the authority's key, for those who have more to sign."""
         federation, key = secrets.token_hex(16), certificates.new_key()
         authority = certificates.new_authority(federation, key)
         credentials, members = [], []
-        for nodes, address in zip(places, addresses, strict=True):
+        for nodes, address in zip(places, addresses or [None] * len(places), strict=True):
             identity = Identity(federation, nodes, certificates.names_for(nodes))
             own = certificates.new_key()
             credentials.append(Credentials(own, certificates.certify(identity, own.public_key(), authority, key), authority))
             members += [Member(node, name, address) for node, name in zip(nodes, identity.names, strict=True)]
-        return cls(tuple(credentials), seal(Register(federation, 1, members), key), key)
+        return cls(tuple(credentials), seal(Register(federation, 1, members), key)), key

@@ -27,6 +27,7 @@ from coterie.core.errors import PeerError, RunError
 from coterie.runtime import certificates
 from coterie.runtime.authority import CERTIFICATE, SERVER, SERVER_KEY, Authority
 from coterie.runtime.identity import Credentials
+from coterie.runtime.proxy import connect
 from coterie.runtime.register import Address, SignedRegister, unseal
 
 PREFIX = "coterie-"
@@ -101,7 +102,7 @@ class Refusal(msgspec.Struct, frozen=True, tag="refusal"):
 
 
 _QUESTION = msgspec.json.Decoder(Join | Latest)
-_ANSWER = msgspec.json.Decoder(Admitted | Newest | Refusal)
+_REPLY = msgspec.json.Decoder(Admitted | Newest | Refusal)
 
 
 def invite(authority: Authority, name: str, node: int | None = None, seconds: float = 3600.0) -> tuple[Token, int]:
@@ -205,6 +206,15 @@ def read_question(data: bytes) -> Join | Latest:
     return question
 
 
+def read_reply(data: bytes) -> Admitted | Newest | Refusal:
+    """What the authority answers; raises PeerError."""
+    try:
+        reply: Admitted | Newest | Refusal = _REPLY.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise PeerError("malformed", f"no answer that is known here: {error}") from None
+    return reply
+
+
 async def _read(reader: asyncio.StreamReader, most: int) -> bytes:
     (size,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
     if size > most:
@@ -257,15 +267,13 @@ async def latest(address: str, fingerprint: bytes, folder: Path, credentials: Cr
 
 async def _ask(address: str, fingerprint: bytes, question: Join | Latest, folder: Path | None = None) -> Admitted | Newest | Refusal:
     """One question over a connection that is known to be the authority's before anything is said on it."""
-    host, _, port = address.rpartition(":")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # the fingerprint decides, below
     if folder is not None:
         context.load_cert_chain(folder / "node.crt", folder / "node.key")
     try:
-        connecting = asyncio.open_connection(host.strip("[]"), int(port), ssl=context, ssl_handshake_timeout=PATIENCE_SECONDS)
-        reader, writer = await asyncio.wait_for(connecting, PATIENCE_SECONDS)
+        reader, writer = await asyncio.wait_for(_connected(address, context), PATIENCE_SECONDS)
     except (OSError, TimeoutError) as error:
         reason = getattr(error, "strerror", None) or "no answer"
         raise JoinRefused(
@@ -277,16 +285,26 @@ async def _ask(address: str, fingerprint: bytes, question: Join | Latest, folder
             raise JoinRefused(f"who answers at {address} is not the federation that made this invitation: its certificate is another one")
         data = msgspec.json.encode(question)
         writer.write(_LENGTH.pack(len(data)) + data)
-        answered: Admitted | Newest | Refusal = _ANSWER.decode(await asyncio.wait_for(_read(reader, ANSWER_BYTES), PATIENCE_SECONDS))
+        answered = read_reply(await asyncio.wait_for(_read(reader, ANSWER_BYTES), PATIENCE_SECONDS))
     except (OSError, TimeoutError, asyncio.IncompleteReadError):
         raise JoinRefused(f"the authority at {address} broke off; ask again with the same invitation") from None
-    except (msgspec.DecodeError, PeerError) as error:
+    except PeerError as error:
         raise JoinRefused(f"the authority at {address} gave an answer that cannot be read: {error}") from None
     finally:
         writer.close()
         with suppress(OSError, TimeoutError):
             await asyncio.wait_for(writer.wait_closed(), 1.0)
     return answered
+
+
+async def _connected(address: str, context: ssl.SSLContext) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await connect(address)
+    try:
+        await writer.start_tls(context, ssl_handshake_timeout=PATIENCE_SECONDS)
+    except BaseException:
+        writer.close()
+        raise
+    return reader, writer
 
 
 def new_secret() -> bytes:

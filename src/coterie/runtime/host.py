@@ -22,12 +22,13 @@ from coterie.core.jobs import Executor, Handle, Job
 from coterie.federation import journal
 from coterie.federation.codec import HEADER, decode, encode
 from coterie.federation.delivery import Ticket
-from coterie.federation.effects import Note, Report
-from coterie.federation.messages import Goodbye, Hello, Message, Parcel, Update
+from coterie.federation.effects import Checkpoint, Event, Note, Report
+from coterie.federation.messages import Goodbye, Message, Parcel, Update
 from coterie.federation.node import Node, Refusal
-from coterie.federation.saved import Packer, Unpacker, read, write
 from coterie.runtime import admission
 from coterie.runtime.admission import Run
+from coterie.runtime.checkpoints import Checkpoints
+from coterie.runtime.company import Alone, Company
 from coterie.runtime.seals import Seals
 from coterie.runtime.transport.stream import Outgoing
 from coterie.runtime.transport.wire import Parts, Word
@@ -36,8 +37,10 @@ from coterie.runtime.watch import Watch
 if TYPE_CHECKING:
     from coterie.runtime.transport.links import Links  # brings gRPC along
 
-FAILED, FAILURE_LETTERS = "failed", 8000
-"""The topic under which a host tells that it has failed, and how much of the reason it tells."""
+FAILED, TROUBLED, FAILURE_LETTERS = "failed", "troubled", 8000
+"""The topics under which a host tells that it has failed, or cannot go on for now; and how much of the reason it tells."""
+ROOM_SECONDS = LOOK_SECONDS = 1.0
+"""How often a node without room on its disk tries again, and how often a host looks whether anybody is left."""
 EARLY_FRAMES, EARLY_VECTORS = 256, 4
 """So many frames, and so many largest vectors, may come from one place before our nodes have begun."""
 
@@ -65,8 +68,10 @@ class Host:
 
     go_on: whether a node at this state is to go on (the budget).
     folder: where checkpoints are kept; None keeps none, and nothing survives the process.
-    watch: is told what happens.
+    watch: is told what happens. alone_seconds: how long to go on without a link to anybody.
     """
+
+    make_node: Callable[..., Node] = Node
 
     def __init__(
         self,
@@ -78,14 +83,18 @@ class Host:
         go_on: Callable[[Any], bool],
         folder: Path | None = None,
         watch: Watch | None = None,
+        alone_seconds: float = 600.0,
     ) -> None:
         self.run_, self.links, self.executor, self.vectors = run, links, executor, vectors
-        self.folder, self._go_on, self.watch = folder, go_on, watch or Watch()
+        self._go_on, self.watch = go_on, watch or Watch()
         self.mine = run.places[links.mine]
         self.nodes: dict[NodeId, Node] = {}
         self.outcome = Outcome()
         self._place_of = {node: place for place, nodes in enumerate(run.places) for node in nodes}
         self._seals = Seals(links.credentials, run.number)
+        self._checkpoints = Checkpoints(folder, vectors, self._seals)
+        self._troubled: dict[NodeId, str] = {}
+        self._company, self._jobs_running = Company(links.peers.values(), alone_seconds), 0
         self._jobs = ThreadPoolExecutor(1, thread_name_prefix="jobs")
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
@@ -116,6 +125,7 @@ class Host:
                 if any(again):
                     self.connected(self.links.mine)
                 self._begun()
+                self._background(self._look_out())
                 await self._ended.wait()
                 self._tell_failures(self.outcome.problems.values())
                 await self._handed_over(linger_seconds)
@@ -149,6 +159,13 @@ class Host:
         for place, parts in early:
             self.links.deliver(place, parts)
 
+    async def _look_out(self) -> None:
+        """Ends what nobody is left to go on with."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if lack := self._company.lack(busy=self._jobs_running > 0):
+                self.broke(Alone(lack))
+
     async def _handed_over(self, seconds: float) -> None:
         """Until the neighbours have what was sent, or for so long."""
         give_up = self._loop.time() + seconds
@@ -158,40 +175,23 @@ class Host:
 
     def _begin(self, me: NodeId, start: Callable[[Node], None], build: Callable[[NodeId], journal.Build]) -> bool:
         """Bring one node to life; whether it had a life before."""
-        file = self._file(me)
-        incarnation = self._next_incarnation(me)
-        node = self.nodes[me] = Node(
+        node = self.nodes[me] = self.make_node(
             me,
             self.run_.nodes,
             self,
-            incarnation=incarnation,
+            incarnation=self._checkpoints.next_incarnation(me),
             durable=True,
             staleness_rounds=self.run_.staleness_rounds,
             newest_only=self.run_.newest_only,
         )
-        if file is not None and file.exists():
-            unpacker = Unpacker()
-            data = unpacker.unpack(read(file, unpacker, self.vectors.from_numpy))
-            self._seals.kept |= {identity: bytes.fromhex(seal) for identity, seal in data["seals"]}
-            journal.load(node, data["node"], build(me), again=True)
-            assert node.delivery is not None
-            for peer in sorted(node.delivery.links):
-                if self._place_of[peer] != self.links.mine:
-                    self.links.dial(self._place_of[peer])
-            return True
-        start(node)
-        return False
-
-    def _next_incarnation(self, me: NodeId) -> int:
-        """One more than the last life's, on the disk before the first send, so that nobody takes the lives for one."""
-        if self.folder is None:
-            return 1
-        file = self.folder / f"node-{me}.incarnation"
-        number = int(file.read_text()) + 1 if file.exists() else 1
-        partial = file.with_suffix(".partial")
-        partial.write_text(str(number))
-        partial.replace(file)
-        return number
+        if not self._checkpoints.restore(node, build(me)):
+            start(node)
+            return False
+        assert node.delivery is not None
+        for peer in sorted(node.delivery.links):
+            if self._place_of[peer] != self.links.mine:
+                self.links.dial(self._place_of[peer])
+        return True
 
     @property
     def _all_nodes(self) -> list[Node]:
@@ -205,7 +205,7 @@ class Host:
         assert node.delivery is not None
         return all(
             self._excluded(peer)
-            or all(message.__class__ is Goodbye or (peer in node.gone and not beyond) for _, message, beyond in link.outbox)
+            or all(message.__class__ is Goodbye or (peer in node.presence.gone and not beyond) for _, message, beyond in link.outbox)
             for peer, link in node.delivery.links.items()
         )
 
@@ -252,13 +252,12 @@ class Host:
         """A link is (again) there: send what is not acknowledged, and ask for what was lost."""
         if place != self.links.mine:
             self.watch.connected(place)
+            self._company.failed.discard(place)
         there = set(self.run_.places[place])
         for node in self._all_nodes:
             assert node.delivery is not None
             for peer in sorted(there & node.delivery.links.keys()):
-                self.transmit(
-                    node, (peer,), Hello(0, node.id, attempt=node.incarnation), (), node.delivery.ticket(node.delivery.link(peer), 0)
-                )
+                node.greet(peer)
                 node.repeat(peer)
 
     def leave_out(self, nodes: Iterable[NodeId]) -> None:
@@ -273,7 +272,10 @@ class Host:
         if word.topic == FAILED:
             text = word.content[:FAILURE_LETTERS].decode(errors="replace")
             log.error("%s has failed: %s", self.run_.places[place], text)
+            self._company.failed.add(place)
             self.watch.failed(self.run_.places[place], text)
+        elif word.topic == TROUBLED:
+            self.watch.troubled(self.run_.places[place], word.content[:FAILURE_LETTERS].decode(errors="replace"))
         else:
             self.watch.word(place, word)
 
@@ -322,12 +324,15 @@ class Host:
 
     def _run(self, node: Node, job: Job[Any], done: Callable[[], None]) -> None:
         async def run() -> None:
+            self._jobs_running += 1
             try:
                 await self._loop.run_in_executor(self._jobs, self.executor.run, [job])
             except Exception as problem:  # noqa: BLE001 - the node's failure, not the host's
                 self.finished(node, None, problem)
             else:
                 done()
+            finally:
+                self._jobs_running -= 1
 
         self._background(run())
 
@@ -339,21 +344,32 @@ class Host:
         """Jobs have run when they answer, so values are there."""
         return handle.value
 
-    def keep(self, node: Node, state: Any) -> bool:
-        """The whole node goes to the disk, and is there when this returns."""
-        file = self._file(node.id)
+    def keep(self, node: Node, state: Any) -> bool | None:
+        """The whole node goes to the disk, and is there when this returns; where it has no room, the node waits until it has."""
         if self._seals.kept:
             self._seals.forget_all_but(message for one in self._all_nodes for message in _on_their_way(one))
-        if file is not None:
-            packer = Packer()
-            seals = [(identity, seal.hex()) for identity, seal in self._seals.kept.items()]
-            packed = packer.pack({"node": journal.save(node), "seals": seals})
-            write(file, packed, packer.handles, self.vectors.to_numpy)
+        problem = self._checkpoints.keep(node)
+        self._trouble(node, problem and f"no room on its disk, so it waits: {problem}")
+        if problem:
+            self._loop.call_later(ROOM_SECONDS, self._keep_again, node)
+            return None
         self.watch.state(node.id, state)
         return self._go_on(state)
 
-    def _file(self, me: NodeId) -> Path | None:
-        return None if self.folder is None else self.folder / f"node-{me}.checkpoint"
+    def _keep_again(self, node: Node) -> None:
+        for flow in list(node.flows.values()):
+            if flow.number in node.flows and isinstance(flow.effect, Checkpoint):  # the end of one may have ended others
+                node.perform_again(flow, flow.effect)
+
+    def _trouble(self, node: Node, problem: str) -> None:
+        """Let everybody know why a node does not go on, and when it does again."""
+        if self._troubled.get(node.id, "") == problem:
+            return
+        self._troubled[node.id] = problem
+        log.log(logging.ERROR if problem else logging.INFO, "node %s: %s", node.id, problem or "there is room again, it goes on")
+        self.watch.troubled((node.id,), problem)
+        for place in self.links.peers:
+            self.links.say(place, Word(TROUBLED, problem[:FAILURE_LETTERS].encode()))
 
     def note(self, node: Node, what: Any) -> None:
         """Facts go to whoever watches; refusals, too."""
@@ -362,6 +378,8 @@ class Host:
                 self._run(node, what.job, lambda: self.watch.facts(node.id, what.round, what.job.outputs.facts.value))
             case Note():
                 self.watch.facts(node.id, what.round, what.facts.value)
+            case Event():
+                self.watch.happened(node.id, what.what, what.detail)
             case Refusal():
                 self.watch.refused(node.id, what.sender, what.problem.reason, what.message.round)
                 place = self._place_of[what.sender]
@@ -369,7 +387,7 @@ class Host:
                     self._loop.call_soon(self.links.count, place, what.problem)
 
     def broke(self, problem: BaseException) -> None:
-        """A bug of our own in the driver or the protocol: nothing that runs here can be trusted to go on."""
+        """Nothing that runs here can go on: a bug of our own in the driver or the protocol, or nobody is left."""
         for node in self._all_nodes:
             if node.id not in self.outcome.results:
                 self.finished(node, None, problem)

@@ -5,6 +5,7 @@ made up on the spot, and talks to the others under mutual TLS as nodes on differ
 """
 
 import asyncio
+import fcntl
 import multiprocessing
 import os
 import signal
@@ -32,6 +33,7 @@ from coterie.federation.state import RoundState
 from coterie.runtime.authority import Trial
 from coterie.runtime.host import Outcome, Vectors
 from coterie.runtime.identity import private_folder
+from coterie.runtime.simulated_only import faults
 from coterie.runtime.taking_part import Part, part_of, take_part
 from coterie.runtime.watch import Watch
 from coterie.runtime.watching import Event, Piped
@@ -40,7 +42,9 @@ from coterie.scenario.setup import Setup
 if TYPE_CHECKING:
     from coterie.runtime.transport.links import Links
 
-STOPPING_SECONDS = 3.0
+STOPPING_SECONDS, KILLED_SECONDS, ORPHAN_SECONDS, TURN_SECONDS = 3.0, 0.2, 1.0, 15.0
+"""How long processes have to end; how often it is looked whether one that was killed is there again, and whether one is an orphan; and
+how long to wait for another process in the same folder to end."""
 
 
 class RunFailed(RunError):
@@ -65,7 +69,7 @@ class LocalFederation:
 
     @classmethod
     def of(cls, setup: Setup, secret: Callable[[int], bytes] | None = None) -> "LocalFederation":
-        """The federation of a scenario; raises ScenarioError for a budget that needs somebody who sees all nodes.
+        """The federation of a scenario; raises ScenarioError for what only a simulation can bring about.
 
         secret: of each node, what its private draws are keyed by; by default derived from the seed, as the simulator does.
         """
@@ -73,16 +77,15 @@ class LocalFederation:
 
         from coterie.learning import executors
 
-        until = setup.scenario.until
-        if until.target is not None or until.converged is not None:
-            raise ScenarioError.at("until", "nobody sees all nodes' metrics in a federation of processes", "write until: {rounds: …}")
+        if found := list(faults(setup.scenario)):
+            raise ScenarioError(*found)
         bench = setup.bench("exact")
         if secret is not None:
             bench = replace(bench, secret=secret)
         return cls(
             setup.federation,
             setup.initial,
-            until.rounds,
+            setup.scenario.until.rounds,
             partial(executors.build, "inline", lambda: bench),
             Vectors(executors.to_numpy, torch.from_numpy),
             int(setup.scenario.digest[:15], 16),
@@ -107,21 +110,32 @@ class LocalProcesses:
     """The processes of a local federation: `start`, perhaps `kill` and `restart` one, then `results`.
 
     folder: where nodes keep checkpoints; without one a process that dies cannot come back. As a context manager it leaves no
-    process behind. prepare: called in each new process, with the folder of its own.
+    process behind. prepare: called in each new process, with the folder of its own. dialled: the address that others dial for each
+    place, where that is not the one it listens at; None where it cannot be dialled. trial: who everybody is, if that is not made up anew.
     """
 
     def __init__(
-        self, what: LocalFederation, processes: int, folder: Path | None = None, prepare: Callable[[Path], None] = lambda _: None
+        self,
+        what: LocalFederation,
+        processes: int,
+        folder: Path | None = None,
+        prepare: Callable[[Path], None] = lambda _: None,
+        *,
+        dialled: Callable[[int, str], str | None] = lambda _, listens: listens,
+        trial: Trial | None = None,
     ) -> None:
         self.what, self.folder, self._prepare = what, folder, prepare
         places = shared_out(what.federation.nodes, processes)
         self._ports = reserved(len(places))
         self.addresses = [f"127.0.0.1:{port.getsockname()[1]}" for port in self._ports]
-        self.trial = Trial.of(places, self.addresses)
+        self.dialled = [dialled(place, address) for place, address in enumerate(self.addresses)]
+        self.trial = trial or Trial.of(places, self.dialled)
         self.part = what.part(places)
-        self._context = multiprocessing.get_context("fork")
+        self._context, self._parent = multiprocessing.get_context("fork"), os.getpid()
         self._processes: list[BaseProcess | None] = [None] * len(places)
         self._pipes: list[Connection | None] = [None] * len(places)
+        self._killed: set[int] = set()
+        self._lost: set[int] = set()
 
     @property
     def places(self) -> tuple[tuple[NodeId, ...], ...]:
@@ -140,13 +154,35 @@ class LocalProcesses:
         process.start()
         theirs.close()
         self._processes[place], self._pipes[place] = process, ours
+        self._killed.discard(place)
 
     def kill(self, place: int) -> None:
-        """`kill -9`, and wait until it is gone."""
+        """`kill -9`, and wait until it is gone; whoever waits for its result waits until it is restarted and has one."""
+        self._killed.add(place)
+        self._pipes[place] = None
+        process = self._running(place)
+        process.kill()
+        process.join()
+
+    def lose(self, place: int) -> None:
+        """`kill -9` for good: nobody waits for its result."""
+        self.kill(place)
+        self._lost.add(place)
+
+    def signal(self, place: int, number: signal.Signals) -> None:
+        """Send the process at `place` a signal."""
+        os.kill(self.pid(place), number)
+
+    def pid(self, place: int) -> int:
+        """Which process it is."""
+        pid = self._running(place).pid
+        assert pid is not None
+        return pid
+
+    def _running(self, place: int) -> BaseProcess:
         process = self._processes[place]
-        if process is not None and process.pid is not None:
-            os.kill(process.pid, signal.SIGKILL)
-            process.join()
+        assert process is not None, "it was not started"
+        return process
 
     def results(self, timeout_seconds: float = 120.0, tell: Callable[[Event], None] | None = None) -> dict[int, NodeResult]:
         """Wait for all; raises RunFailed with the traceback of who failed, TimeoutError when nothing is heard for too long.
@@ -154,24 +190,27 @@ class LocalProcesses:
         tell: is told every event, as it comes.
         """
         found = {int(node): NodeResult() for nodes in self.places for node in nodes}
-        pending = {pipe: place for place, pipe in enumerate(self._pipes) if pipe is not None}
+        pending = {place for place, pipe in enumerate(self._pipes) if pipe is not None} | self._killed
         give_up = time.monotonic() + timeout_seconds
-        while pending:
-            ready = wait(list(pending), max(0.0, give_up - time.monotonic()))
-            if not ready:
-                raise TimeoutError(f"processes {sorted(pending.values())} gave no result in {timeout_seconds:g} s")
-            for pipe in ready:
-                assert isinstance(pipe, Connection)
+        while pending := pending - self._lost:
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"processes {sorted(pending)} gave no result in {timeout_seconds:g} s")
+            pipes = {pipe: place for place in pending if (pipe := self._pipes[place]) is not None}
+            for ready in wait(list(pipes), KILLED_SECONDS):
+                assert isinstance(ready, Connection)
+                place = pipes[ready]
                 try:
-                    kind, content = pipe.recv()
-                except EOFError:
-                    raise RunFailed(f"process {pending[pipe]} died without a result") from None
+                    kind, content = ready.recv()
+                except (EOFError, OSError):
+                    if self._pipes[place] is ready:
+                        raise RunFailed(f"process {place} died without a result") from None
+                    continue  # it was killed from here
                 if kind == "failed":
                     raise RunFailed(content)
                 if kind == "events":
                     _note(found, content, tell)
                     continue
-                del pending[pipe]
+                pending.discard(place)
                 for node, (rounds, vector) in content.items():
                     found[node].rounds, found[node].vector = rounds, vector
         return found
@@ -204,6 +243,7 @@ class LocalProcesses:
         for other in (parents, *self._pipes):
             if other is not None:
                 other.close()
+        self.trial = self.trial.only(place)
         try:
             outcome = asyncio.run(self._take_part(place, pipe))
             if outcome.problems:
@@ -224,15 +264,23 @@ class LocalProcesses:
         folder = self.folder_of(place)
         if folder is not None:
             private_folder(folder)
+            await alone_in(folder)
             self._prepare(folder)
+        orphaned = asyncio.get_running_loop().create_task(self._end_with_its_parent(me))
         watch = Piped(pipe, me.cancel)
         executor = self.what.executor()
         try:
             outcome = await self._in_place(place, folder, executor, watch)
         finally:
+            orphaned.cancel()
             executor.close()
         watch.flush()
         return outcome
+
+    async def _end_with_its_parent(self, me: "asyncio.Task[Any]") -> None:
+        while os.getppid() == self._parent:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(ORPHAN_SECONDS)
+        me.cancel()
 
     async def _in_place(self, place: int, folder: Path | None, executor: Executor, watch: Watch) -> Outcome:
         """What the process at `place` does."""
@@ -241,9 +289,10 @@ class LocalProcesses:
     def _links(self, place: int) -> "Links":
         from coterie.runtime.transport.links import Links  # brings gRPC, so not before the fork
 
-        run = self.part.run
+        run, credentials = self.part.run, self.trial.credentials[place]
+        assert credentials is not None
         return Links(
-            self.trial.credentials[place],
+            credentials,
             self.trial.register,
             run.places,
             place,
@@ -251,6 +300,7 @@ class LocalProcesses:
             largest=run.largest,
             listen=self.addresses[place],
             share_port=True,
+            addresses=self.dialled,
         )
 
     def folder_of(self, place: int) -> Path | None:
@@ -270,6 +320,21 @@ def _note(found: dict[int, NodeResult], events: list[Event], tell: Callable[[Eve
             found[event[1]].refused.append(event[3])
         if tell is not None:
             tell(event)
+
+
+async def alone_in(folder: Path) -> None:
+    """Wait until no other process works in `folder`, and keep others from it as long as this one lives; raises RunError."""
+    lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    give_up = time.monotonic() + TURN_SECONDS
+    while True:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > give_up:
+                raise RunError(f"another process works in {folder}: end it first") from None
+            await asyncio.sleep(KILLED_SECONDS)
+        else:
+            return
 
 
 def shared_out(nodes: int, processes: int) -> tuple[tuple[NodeId, ...], ...]:
@@ -293,5 +358,10 @@ def reserved(count: int) -> list[socket.socket]:
 
 
 def told(problems: Iterable[tuple[NodeId, BaseException]]) -> str:
-    """Why nodes failed, each with its traceback."""
-    return "\n".join(f"node {node} failed:\n{''.join(traceback.format_exception(problem))}" for node, problem in problems)
+    """Why nodes failed, each with its traceback where that says more."""
+    return "\n".join(
+        f"node {node} failed: {problem}"
+        if isinstance(problem, RunError)
+        else f"node {node} failed:\n{''.join(traceback.format_exception(problem))}"
+        for node, problem in problems
+    )

@@ -86,13 +86,14 @@ class NodeFile(_Part):
     """The whole file.
 
     listen: HOST:PORT to listen at, where that is not the address that others dial. start_within_seconds: how long to wait for
-    all members before the first round.
+    all members before the first round. alone_for_seconds: how long to go on where no other member can be reached.
     """
 
     data: Dataset | None = None
     device: str = "cpu"
     listen: str | None = None
     start_within_seconds: Annotated[float, Gt(0)] = 3600.0
+    alone_for_seconds: Annotated[float, Gt(0)] = 600.0
     policy: Policy = Field(default=Policy())
 
     @classmethod

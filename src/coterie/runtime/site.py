@@ -1,5 +1,6 @@
 """A node's own view of a scenario: its own data in place of a share of the scenario's, its own device, its site's policy."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from coterie.runtime.addresses import parsed
 from coterie.runtime.home import Home
 from coterie.runtime.node_file import NodeFile
 from coterie.runtime.proposal import Answer
+from coterie.runtime.register import Register
+from coterie.runtime.simulated_only import faults
 from coterie.scenario.reading import parse
 from coterie.scenario.scenario import Scenario
 from coterie.scenario.setup import Setup
@@ -81,9 +84,8 @@ class Site:
         me = home.membership.node
         if scenario.nodes is None or me >= scenario.nodes:
             raise ScenarioError.at("nodes", f"the scenario has no node {me}", "ask the authority's owner")
-        until = scenario.until
-        if until.target is not None or until.converged is not None:
-            raise ScenarioError.at("until", "nobody sees all nodes' metrics in a federation of processes", "write until: {rounds: …}")
+        if found := list(faults(scenario)):
+            raise ScenarioError(*found)
         setup = Setup(scenario) if file.data is None else OwnDataSetup(scenario, me=me, data=file.data)
         return cls(home, file, setup)
 
@@ -102,6 +104,16 @@ class Site:
         """The names of the members that this node has an edge to, as far as they are known."""
         known = {member.node: member.name for member in self.home.register.members}
         return tuple(known[node] for node in self.setup.graph.neighbours(self.me).tolist() if node in known)
+
+    def apart(self, register: Register, taking: Sequence[int]) -> tuple[int, int] | None:
+        """Two of those that are `taking` part that share an edge and can never meet, since neither has an address."""
+        known = {member.node: member for member in register.members}
+        hidden = {node for node in taking if node in known and known[node].address is None}
+        for node in sorted(hidden):
+            for other in self.setup.graph.neighbours(NodeId(node)).tolist():
+                if other in hidden:
+                    return node, other
+        return None
 
     @property
     def listen(self) -> str | None:

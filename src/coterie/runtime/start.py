@@ -21,6 +21,7 @@ from coterie.federation.federation import Federation
 from coterie.reporting.run_folder import EVENTS, METRICS, RunFolder
 from coterie.reporting.summary import Outcome as RunOutcome
 from coterie.reporting.summary import Summary, digest, spreads
+from coterie.runtime.checkpoints import where_there_is_room
 from coterie.runtime.excuse import excuse
 from coterie.runtime.host import Outcome, Vectors
 from coterie.runtime.local import told
@@ -110,10 +111,9 @@ class Starting(Telling):
 
     def _ended(self, outcome: Outcome) -> Outcome:
         """The end of this node's part, if it was one; raises RunError or Refused otherwise."""
-        if outcome.problems:
-            failure = RunError(told(outcome.problems.items()))
-            self._failed(failure)
-            raise failure
+        for problem in outcome.problems.values():
+            self._failed(problem)
+            raise problem if isinstance(problem, RunError) else RunError(told(outcome.problems.items()))
         if not outcome.results:
             self.phase = "refused"
             raise Refused(self.problem)
@@ -161,6 +161,9 @@ class Starting(Telling):
             raise RunError(f"over this node's data the model has {own.parameters} numbers, but: {theirs}; columns or classes differ")
         for answer in self.proposal.refusing:
             self.links.exclude(answer.node, PeerError("refused", answer.reason))
+        if apart := self.site.apart(self.links.register, [answer.node for answer in taking]):
+            both = f"{self._name(apart[0])} and {self._name(apart[1])}"
+            raise RunError(f"{both} share an edge, and neither can be dialled: one must join with --address, or a topology keep them apart")
         self.phase = "running"
         self._news()
         if self.site.file.data is None:
@@ -193,6 +196,17 @@ class Starting(Telling):
         self.record.take(("failed", tuple(map(int, nodes)), text))
         self._news()
 
+    def troubled(self, nodes: tuple[NodeId, ...], problem: str) -> None:
+        """This node, or a peer, cannot go on for now, or can again."""
+        for node in nodes:
+            if node == self.site.me:
+                self.problem = problem
+            elif problem:
+                self.failed_peers[node] = problem
+            else:
+                self.failed_peers.pop(node, None)
+        super().troubled(nodes, problem)
+
     def asked(self, word: Word) -> Word:
         """The authority asks how this node is."""
         if word.topic != STATUS:
@@ -208,16 +222,17 @@ class Starting(Telling):
     def _event(self, event: Any) -> None:
         self.record.take(event)
         if event[0] == "round":
-            self.record.folder.positions()  # rows of what a checkpoint holds are in their files
+            where_there_is_room(self.record.folder.positions)  # rows of what a checkpoint holds are in their files
         self._news()
 
     def _news(self) -> None:
         self._on_change(self)
 
     def _failed(self, error: BaseException) -> None:
-        """Keep the reason, and tell the peers: nobody is to wait for this node without knowing why."""
+        """Keep the reason; the host tells it to the peers."""
         if isinstance(error, asyncio.CancelledError):
             self.phase = "stopped"
+        if self.phase in {"stopped", "failed"}:
             return
         self.phase, self.problem = "failed", (str(error).splitlines() or [type(error).__name__])[0]
         self.traceback = str(error) if isinstance(error, (RunError, JobFailed)) else "".join(traceback.format_exception(error))
@@ -274,11 +289,10 @@ class Starting(Telling):
 def _part(site: Site) -> Part:
     """What this node must know to take part; models stay NumPy arrays in its process."""
     places = tuple((NodeId(node),) for node in range(site.setup.nodes))
-    scenario = site.scenario
+    scenario, setup = site.scenario, site.setup
     number = int(scenario.digest[:15], 16)
-    return part_of(
-        site.setup.federation, site.setup.initial, Vectors(np.asarray, np.asarray), places, number=number, rounds=scenario.until.rounds
-    )
+    part = part_of(setup.federation, setup.initial, Vectors(np.asarray, np.asarray), places, number=number, rounds=scenario.until.rounds)
+    return replace(part, alone_seconds=site.file.alone_for_seconds)
 
 
 def _role(site: Site) -> str:
@@ -302,6 +316,7 @@ def finish(site: Site, record: Record, outcome: Outcome) -> Summary:
         virtual_seconds=record.seconds,
         wall_seconds=record.seconds,
         samples_trained=record.samples_trained,
+        refused=dict(sorted(record.refused_for.items())),
         digest=digest([vector]),
     )
     named = {name: getattr(fields, name) for name in RunOutcome.__struct_fields__}
@@ -309,12 +324,14 @@ def finish(site: Site, record: Record, outcome: Outcome) -> Summary:
     folder.write_models(site.setup.network.layout, [vector], None)
     folder.write_summary(summary)
     for file in checkpoint_folder(site).iterdir():
-        file.unlink()
+        if file.name != FOLDER:  # by which it is known, should it be started once more, that this run is over
+            file.unlink()
     return summary
 
 
 def start(site: Site, folder: RunFolder, on_change: Callable[[Starting], None] = lambda _: None) -> Summary:
     """Take part to the end; raises Refused, RunError, ScenarioError. SIGTERM ends it in order, and it can be started again."""
+    logging.raiseExceptions = False  # a log that a full disk has no room for ends nothing
     try:
         worker = worker_of(site)
         site.answer()  # reads the data
@@ -338,14 +355,15 @@ async def _run(starting: Starting) -> Outcome:
 
 
 def resumable(checkpoints: Path) -> RunFolder | None:
-    """The folder of a run that this node began and has not finished, to go on writing; whole rows are kept."""
+    """The folder of the run that this node began, to go on writing (whole rows are kept) or, where it has finished, to read."""
     named = checkpoints / FOLDER
     if not named.exists():
         return None
     path = Path(named.read_text())
-    if not (path / METRICS).exists() or RunFolder.open(path).finished:
+    if not (path / METRICS).exists():
         return None
-    return RunFolder.resume(path, {name: _whole_rows(path / name) for name in (METRICS, EVENTS)})
+    folder = RunFolder.open(path)
+    return folder if folder.finished else RunFolder.resume(path, {name: _whole_rows(path / name) for name in (METRICS, EVENTS)})
 
 
 def _whole_rows(file: Path) -> int:

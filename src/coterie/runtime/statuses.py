@@ -8,16 +8,23 @@ from typing import Any
 
 from coterie.core.errors import ScenarioError
 from coterie.runtime.authority import Authority
+from coterie.runtime.checkpoints import where_there_is_room
 from coterie.runtime.identity import write_private
 
 STATUS = "status.json"
-STALE_SECONDS = 5.0
+STALE_SECONDS, BLOCK_BYTES = 5.0, 4096
 TOPIC = "status"
 
 
 def write_status(folder: Path, status: dict[str, Any]) -> None:
-    """Keep what a node says of itself in its folder."""
-    write_private(folder / STATUS, json.dumps(status | {"updated": time.time()}).encode())
+    """Keep what a node says of itself in its folder; on a disk that is full, in the room that the last one took."""
+    file, data = folder / STATUS, json.dumps(status | {"updated": time.time()}).encode()
+    data = data.ljust(-(-len(data) // BLOCK_BYTES) * BLOCK_BYTES)
+    if where_there_is_room(lambda: write_private(file, data)) and file.exists() and file.stat().st_size >= len(data):
+        file.with_name(STATUS + ".partial").unlink(missing_ok=True)
+        with file.open("r+b") as opened:
+            opened.write(data)
+            opened.truncate()
 
 
 def read_status(folder: Path) -> dict[str, Any]:

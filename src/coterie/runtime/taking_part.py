@@ -14,6 +14,7 @@ from coterie.federation import journal
 from coterie.federation.effects import Flow
 from coterie.federation.federation import Federation
 from coterie.federation.flows.participate import FLOWS, participate
+from coterie.federation.membership import Membership
 from coterie.federation.node import Node
 from coterie.federation.state import RoundState
 from coterie.runtime.admission import Run
@@ -23,18 +24,26 @@ from coterie.runtime.watch import Watch
 if TYPE_CHECKING:
     from coterie.runtime.transport.links import Links
 
-PATIENCE_SECONDS, LINGER_SECONDS = 600.0, 5.0
+PATIENCE_SECONDS, LINGER_SECONDS, ALONE_SECONDS = 600.0, 5.0, 600.0
+HEARTBEAT_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class Part:
-    """What every place of a run must know; `federation.node` of no place is missing from it. flow: what every node does."""
+    """What every place of a run must know. flow: what every node does. alone_seconds: how long to go on without a link to anybody."""
 
     run: Run
     federation: Federation
     initial: NDArray[np.float32]
     vectors: Vectors
     flow: Callable[..., Flow[RoundState]] = participate
+    alone_seconds: float = ALONE_SECONDS
+
+    @property
+    def in_real_time(self) -> Federation:
+        """The federation for nodes that cannot notice by themselves that nobody will send them a model, and any of which may fail."""
+        watched = self.federation.membership or Membership(interval_seconds=HEARTBEAT_SECONDS, deadline_seconds=PATIENCE_SECONDS)
+        return replace(self.federation, patience_seconds=PATIENCE_SECONDS, membership=watched)
 
     def neighbours(self, place: int) -> list[int]:
         """The places of those that the nodes of `place` have an edge to."""
@@ -80,7 +89,7 @@ async def take_part(  # noqa: PLR0917 - what a place consists of
 
     agree: awaited before the first round: the federation as its members then know it, or None where there is nothing to do.
     """
-    federation = replace(part.federation, patience_seconds=PATIENCE_SECONDS)
+    federation = part.in_real_time
 
     async def ready() -> bool:
         nonlocal federation
@@ -105,5 +114,6 @@ async def take_part(  # noqa: PLR0917 - what a place consists of
         go_on=lambda state: not isinstance(state, RoundState) or go_on(state),
         folder=folder,
         watch=watch,
+        alone_seconds=part.alone_seconds,
     )
     return await host.run(begin, flows_of, part.neighbours(links.mine), LINGER_SECONDS, ready)

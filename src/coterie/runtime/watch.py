@@ -27,11 +27,17 @@ class Watch:
     def refused(self, node: NodeId, sender: NodeId, reason: str, round: int) -> None:
         """Something of `sender` was refused."""
 
+    def happened(self, node: NodeId, what: str, detail: str) -> None:
+        """Something happened at a node that people may want to know of."""
+
     def cut_off(self, nodes: tuple[NodeId, ...], problem: str) -> None:
         """Nodes were cut off."""
 
     def failed(self, nodes: tuple[NodeId, ...], text: str) -> None:
         """The process of these nodes has failed; `text` is the reason, then the traceback."""
+
+    def troubled(self, nodes: tuple[NodeId, ...], problem: str) -> None:
+        """These nodes cannot go on for now, and why; or, where `problem` is empty, they can again."""
 
     def word(self, place: int, word: Word) -> None:  # noqa: ARG002 - what others go by
         """A word came from another host; raises PeerError to refuse it."""

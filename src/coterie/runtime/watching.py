@@ -15,7 +15,8 @@ FLUSH_SECONDS = 0.1
 
 Event = tuple[Any, ...]
 """("facts", node, round, facts), ("sent", node, to, kind, round, bytes), ("job", node, function, round),
-("round", node, round, held), ("refused", node, sender, reason, round), ("cut off", nodes, problem), ("failed", nodes, text)."""
+("round", node, round, held), ("refused", node, sender, reason, round), ("cut off", nodes, problem), ("failed", nodes, text),
+("troubled", nodes, problem), ("happened", node, what, detail)."""
 
 
 class Telling(Watch):
@@ -45,9 +46,17 @@ class Telling(Watch):
         """Something was refused."""
         self._tell(("refused", int(node), int(sender), reason, round))
 
+    def happened(self, node: NodeId, what: str, detail: str) -> None:
+        """Something happened that people may want to know of."""
+        self._tell(("happened", int(node), what, detail))
+
     def failed(self, nodes: tuple[NodeId, ...], text: str) -> None:
         """Nodes have failed."""
         self._tell(("failed", tuple(map(int, nodes)), text))
+
+    def troubled(self, nodes: tuple[NodeId, ...], problem: str) -> None:
+        """Nodes cannot go on for now, or can again."""
+        self._tell(("troubled", tuple(map(int, nodes)), problem))
 
     def cut_off(self, nodes: tuple[NodeId, ...], problem: str) -> None:
         """Nodes were cut off."""

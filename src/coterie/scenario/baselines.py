@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from coterie.scenario.part import Part
 from coterie.scenario.scenario import Baseline, Scenario
 
-SUM = {"algorithm": "fedavg", "aggregation": "mean", "sharing": "plain", "participation": "all", "baselines": []}
+SUM = {"algorithm": "fedavg", "aggregation": "mean", "sharing": "plain", "participation": "all", "attacks": [], "baselines": []}
 
 
 class Course(NamedTuple):
@@ -43,11 +43,11 @@ def derive(scenario: Scenario, baseline: Baseline, course: Course) -> Scenario:
 
 
 def _conditions(scenario: Scenario, nodes: int) -> dict[str, Any]:
-    """The same device and network; what is said of single nodes only where those are the same, and everybody there at all times."""
+    """The same device and network, what is said of single nodes only where those are the same; everybody there at all times, no faults."""
     device, network = _settings(scenario.device), _settings(scenario.network)
     if nodes != scenario.nodes:
         device, network = device | {"groups": []}, network | {"groups": [], "links": []}
-    return {"environment": None, "device": device, "network": network, "availability": "always"}
+    return {"environment": None, "device": device, "network": network, "availability": "always", "faults": None, "membership": None}
 
 
 def _centralized(scenario: Scenario, course: Course) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coterie.core.errors import Fault, ScenarioError
-from coterie.core.ids import NodeId
 from coterie.learning.executors import cluster
-from coterie.scenario import conditions
+from coterie.scenario import conditions, guarding, plotting
 from coterie.scenario.choice import Choice
 from coterie.scenario.faults import join
+from coterie.scenario.protection import Gathering, gatherings, named
 from coterie.scenario.scenario import Scenario
 from coterie.scenario.schedule_check import schedule_faults
 from coterie.tasks.stored import Stored
@@ -37,6 +37,8 @@ def check(scenario: Scenario) -> list[Fault]:
         *_metrics(scenario),
         *_parts(scenario),
         *schedule_faults(scenario),
+        *_injected(scenario),
+        *_membership(scenario),
         *_executor(scenario),
         *_federation(scenario),
     ]
@@ -85,6 +87,24 @@ def _metrics(scenario: Scenario) -> Iterator[Fault]:
         if scenario.until.converged.patience >= looks and scenario.evaluation.every > 1:
             problem = f"{looks} evaluations are too few to see {scenario.until.converged.patience} without improvement"
             yield Fault("evaluation.every", problem, "evaluate more often, or be less patient")
+
+
+def _injected(scenario: Scenario) -> Iterator[Fault]:
+    """Faults that cannot be injected into this federation."""
+    if scenario.faults is None:
+        return
+    candidates = [] if scenario.nodes is None or scenario.decentralized else scenario.roles.aggregator.ids(scenario.nodes).tolist()
+    lone = frozenset(candidates if len(candidates) == 1 else ())
+    yield from scenario.faults.mistakes(scenario.nodes, scenario.until, lone)
+
+
+def _membership(scenario: Scenario) -> Iterator[Fault]:
+    """Nodes that cannot come and go like that."""
+    if scenario.membership is None:
+        return
+    without_rounds = scenario.schedule.name == "asynchronous" and scenario.decentralized
+    moving = scenario.architecture == "semi-decentralized"
+    yield from scenario.membership.mistakes(scenario.nodes, scenario.until.rounds, moving=moving, without_rounds=without_rounds)
 
 
 def _executor(scenario: Scenario) -> Iterator[Fault]:
@@ -154,11 +174,13 @@ def check_with_data(setup: "Setup") -> list[Fault]:
     except ScenarioError as error:
         faults += error.faults
     return faults or [
+        *plotting.faults_with_data(setup),
         *_metric_of_kind(setup),
         *conditions.faults(setup),
         *_whole_parts(setup),
         *_own_functions(setup),
         *_without_data(setup),
+        *guarding.faults(setup),
         *_too_few(setup),
     ]
 
@@ -225,29 +247,32 @@ def _tries(setup: "Setup") -> Iterator[tuple[str, str, Callable[[], float]]]:
 
 def _without_data(setup: "Setup") -> Iterator[Fault]:
     """A rule that looks at the aggregator's own samples, and an aggregator that has none."""
-    wanted = sorted({"losses", "reference"} & setup.rule.inputs)
+    wanted = dict.fromkeys(sorted({"losses", "reference"} & setup.rule.inputs), setup.rule.name)
+    if setup.guard is not None and setup.guard.needs_losses:
+        wanted.setdefault("losses", "detection" if setup.guard.detection.needs_losses else "trust")
     poor = np.setdiff1d(setup.roles.aggregator.candidates, setup.trainers)
     if wanted and len(poor):
-        problem = (
-            f"{setup.rule.name} asks for {' and '.join(wanted)}, for which node {poor[0]}, an aggregator that never trains, has no data"
-        )
-        yield Fault("aggregation", problem, "let aggregators train too, or choose another rule")
+        who = " and ".join(sorted(set(wanted.values())))
+        problem = f"{who} asks for {' and '.join(wanted)}, for which node {poor[0]}, an aggregator that never trains, has no data"
+        place = "aggregation" if setup.rule.name in wanted.values() else who
+        yield Fault(place, problem, "let aggregators train too, or choose another rule")
 
 
 def _too_few(setup: "Setup") -> Iterator[Fault]:
-    """A rule that an aggregator gets too few updates for, in the first round."""
-    table = setup.planner.table(0)
-    counts = {
-        node: 1 + len(setup.planner.plan(NodeId(node), 0).exchange_from)
-        if setup.coupled
-        else len(table.collectors[node]) + int(table.sends_to.get(node) == node)
-        for node in table.aggregators.tolist()
-    }
-    node = min(counts, key=lambda node: (counts[node], node))
-    reason = _tried(setup, counts[node]) if counts[node] else ""
-    alone = setup.scenario.topology.name == "isolated"
-    if reason and not alone:
-        yield Fault("aggregation", f"{reason} (node {node} in round 0)", "tolerate fewer, add edges or nodes, or choose another rule")
+    """A rule that an aggregator gets too few updates for, or too few models of fellow aggregators, in every round."""
+    if setup.scenario.topology.name == "isolated":
+        return
+    by_reason: dict[str, list[Gathering]] = {}
+    tried: dict[int, str] = {}
+    for one in gatherings(setup):
+        if one.most not in tried:
+            tried[one.most] = _tried(setup, one.most)
+        if tried[one.most]:
+            by_reason.setdefault(f"{tried[one.most]}{' to exchange' if one.exchange and not setup.coupled else ''}", []).append(one)
+    for reason, some in by_reason.items():
+        where = named(tuple(sorted({one.node for one in some})))
+        fix = f"tolerate at most {min(setup.rule.stands(one.most) for one in some)}, add edges or nodes, or choose another rule"
+        yield Fault("aggregation", f"{reason} ({where})", fix)
 
 
 def _tried(setup: "Setup", count: int) -> str:

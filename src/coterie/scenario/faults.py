@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from coterie.core.errors import Fault, ScenarioError, nearest
+from coterie.core.registry import MOST_FAULTS
 
 Words = Callable[[Mapping[str, Any]], tuple[str, str]]
 
@@ -44,13 +45,14 @@ def faults_of(error: ValidationError, value: Any) -> list[Fault]:
 
 
 def unknown(keys: Iterable[Any], known: Iterable[str], of: str = "") -> list[Fault]:
-    """A fault for each of `keys` that is not among the `known` settings (of `of`)."""
+    """A fault for each of `keys` that is not among the `known` settings (of `of`), up to MOST_FAULTS and one for the rest."""
     names = list(known)
-    return [
-        Fault(str(key), f"there is no such setting{of and f' of {of}'}", nearest(str(key), names) if names else "leave it out")
-        for key in keys
-        if key not in names
-    ]
+    strange = [key for key in keys if key not in names]
+    problem = f"there is no such setting{of and f' of {of}'}"
+    found = [Fault(str(key), problem, nearest(str(key), names) if names else "leave it out") for key in strange[:MOST_FAULTS]]
+    if rest := strange[MOST_FAULTS:]:
+        found.append(Fault(str(rest[0]), f"{problem}, nor are there {len(rest) - 1} others that follow", "leave them out"))
+    return found
 
 
 def written(value: Any) -> str:

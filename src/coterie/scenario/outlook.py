@@ -8,9 +8,9 @@ import numpy as np
 from coterie.core.ids import NodeId
 from coterie.federation.codec import NUMBER_BYTES, size_bytes
 from coterie.federation.messages import Goodbye, Message, Model, RuleState, ServerState, Update
-from coterie.federation.plans import RoundTable
 from coterie.federation.routes import UNREACHABLE, Routes
 from coterie.federation.state import View
+from coterie.federation.table import RoundTable
 from coterie.scenario.setup import Setup
 
 ROUNDS_SEEN = 10
@@ -62,7 +62,8 @@ def outlook(setup: Setup) -> Outlook:
         figure: round(getattr(first, figure) + (rounds - 1) * getattr(typical, figure) + getattr(closing, figure))
         for figure in ("samples", "messages", "bytes")
     }
-    exact = planner.static and setup.scenario.schedule.deadline_seconds is None
+    told = setup.federation.opinions  # how much depends on what nodes have seen
+    exact = planner.static and setup.scenario.schedule.deadline_seconds is None and not told
     return Outlook(setup.nodes, rounds, exact, setup.network.layout.size, typical, **whole)
 
 
@@ -103,6 +104,8 @@ def _round(setup: Setup, number: int) -> Round:
     if len(table.aggregators) > 1:
         for node in map(NodeId, table.aggregators.tolist()):
             sent.post(node, table.exchanges(node), Model)
+            if setup.federation.opinions:
+                sent.post(node, table.exchanges(node), RuleState)
     return Round(len(table.trainers), float(setup.trained_samples[table.trainers].sum()), sent.messages, sent.bytes)
 
 

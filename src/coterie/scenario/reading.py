@@ -59,7 +59,8 @@ class Source:
 
     def placed(self, faults: Iterable[Fault]) -> list[Fault]:
         """The faults in the order of the file, each with the line and column of the setting that it is about."""
-        found = [(*self._where(fault), fault) for fault in faults]
+        written = {path[:1] for path in self.values}
+        found = [(*self._where(fault, written), fault) for fault in faults]
         found.sort(key=lambda one: one[0] or (1 << 62,))  # what has no line comes last, in the order given
         return [Fault(f"{where} {fault.place}".strip(), fault.problem, fault.fix) for _, where, fault in found]
 
@@ -71,10 +72,10 @@ class Source:
         except ScenarioError as error:
             raise ScenarioError(*self.placed(error.faults)) from error.__cause__
 
-    def _where(self, fault: Fault) -> tuple[yaml.Mark | None, str]:
+    def _where(self, fault: Fault, written: set[Steps]) -> tuple[yaml.Mark | None, str]:
         """Where the setting stands, or the nearest one around it, and the same in words."""
         steps = _steps(fault.place)
-        if steps and steps[0] not in Scenario.model_fields and not any(path[:1] == steps[:1] for path in self.values):
+        if steps and steps[0] not in Scenario.model_fields and steps[:1] not in written:
             return None, ""  # not about the scenario
         places = self.keys if "no such setting" in fault.problem and steps in self.keys else self.values
         known = next((steps[:length] for length in range(len(steps), 0, -1) if steps[:length] in places), None)

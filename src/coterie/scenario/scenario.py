@@ -13,9 +13,13 @@ from pydantic import field_validator as validator
 from coterie.core.errors import Fault, ScenarioError
 from coterie.environments.presets import ENVIRONMENTS
 from coterie.scenario import plugins, yaml
+from coterie.scenario.attacks import Attack
+from coterie.scenario.defence import Detection, Trust
 from coterie.scenario.faults import faults_of
 from coterie.scenario.federated import Aggregation, Algorithm
+from coterie.scenario.injection import Faults
 from coterie.scenario.machine import Availability, Device, Environment, Evaluation, Executor, Network
+from coterie.scenario.membership import Membership
 from coterie.scenario.part import Flag, Part, plain
 from coterie.scenario.participation import Participation
 from coterie.scenario.partition import Partition
@@ -47,7 +51,10 @@ class Scenario(Part):
     architecture: what topology and roles are short
     for. topology: by default a star (centralized) or full. roles: by default those of the architecture. participation: who of
     the trainers takes part in a round. environment: device, network and availability
-    together, by name. everyone: whether all nodes get the final model, not only those that aggregate.
+    together, by name. faults: what goes wrong in a simulation. membership: how nodes notice that others are gone, and what then;
+    who joins later and leaves earlier. attacks: who of the nodes is an attacker, and does what when.
+    everyone: whether all nodes get the final model, not only those that aggregate.
+    detection: what is looked at in updates beside the rule. trust: what is remembered of their senders.
     baselines: what to compare with, as ordinary runs of derived scenarios. engine: exact is bit for bit the same as on real
     nodes, fast trains many nodes as one computation. events: what the run's folder tells of, rounds or every message.
     plugins: files (.py) and modules of your own,
@@ -69,12 +76,17 @@ class Scenario(Part):
     training: Training = Field(default_factory=dict, validate_default=True)
     algorithm: Algorithm = Field("fedavg", validate_default=True)
     aggregation: Aggregation = Field("mean", validate_default=True)
+    detection: Detection | None = None
+    trust: Trust | None = None
     sharing: Sharing = Field("plain", validate_default=True)
     schedule: Schedule = Field("synchronous", validate_default=True)
     environment: Environment | None = None
     network: Network = Field("constant", validate_default=True)
     device: Device = Field("processor", validate_default=True)
     availability: Availability = Field("always", validate_default=True)
+    faults: Faults | None = None
+    membership: Membership | None = None
+    attacks: Annotated[tuple[Attack, ...], Len(0, 100)] = ()
     everyone: Flag = True
     baselines: tuple[Baseline, ...] = ()
     evaluation: Evaluation = Field(default_factory=dict, validate_default=True)

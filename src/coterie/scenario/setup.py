@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coterie import topologies
+from coterie.adversaries.plot import Plot, insiders
 from coterie.aggregation.mixing import Mixing, of_node
 from coterie.aggregation.rules import Rule
 from coterie.aggregation.rules import build as build_rule
@@ -23,6 +24,7 @@ from coterie.environments.devices import Load
 from coterie.federation import check
 from coterie.federation.budget import Budget, Converged, Target
 from coterie.federation.federation import Federation
+from coterie.federation.membership import Membership
 from coterie.federation.messages import Model, ServerState, Update
 from coterie.federation.plans import Planner
 from coterie.federation.roles import RoleRule, Roles
@@ -31,7 +33,7 @@ from coterie.federation.schedule import Schedule
 from coterie.learning.batched.policy import Batching, Wanted, choose
 from coterie.learning.network import Network
 from coterie.learning.settings import Training
-from coterie.scenario import conditions
+from coterie.scenario import conditions, defence, plotting
 from coterie.scenario.roles import ALL, roles_of
 from coterie.scenario.scenario import Scenario
 from coterie.scenario.until import falls
@@ -41,6 +43,7 @@ from coterie.tasks.dataset import Dataset
 from coterie.tasks.ragged import Ragged
 from coterie.tasks.task import FederatedTask
 from coterie.topologies.graph import Graph
+from coterie.trust.guard import Guard
 
 if TYPE_CHECKING:
     from coterie.learning.bench import Bench
@@ -156,6 +159,16 @@ class Setup:
         return Ragged(parts.indices, np.concatenate([[0], np.cumsum(sizes)]))
 
     @cached_property
+    def plots(self) -> tuple[Plot, ...]:
+        """What attackers do; raises ScenarioError."""
+        return plotting.plots_of(self)
+
+    @property
+    def attackers(self) -> frozenset[int]:
+        """The nodes that are attackers at any time."""
+        return insiders(self.plots)
+
+    @cached_property
     def network(self) -> Network:
         """The model's shape."""
         task = self.task
@@ -194,12 +207,24 @@ class Setup:
             everyone=self.everyone,
             hands_over=self._hands_over,
             remembers=bool(self.algorithm.client_state),
+            membership=self.membership,
+            opinions=self.guard is not None and self.guard.hears,
+            uninvited=self.guard.uninvited if self.guard is not None and self.guard.chooses else None,
         )
+
+    @property
+    def membership(self) -> Membership | None:
+        """How nodes see to it that others are there: as the scenario says, or as usual where faults are injected."""
+        wanted = self.scenario.membership
+        if wanted is not None:
+            return wanted.made()
+        return None if self.scenario.faults is None else Membership()
 
     @property
     def _hands_over(self) -> bool:
         """Whether there is anything to hand over when the aggregator moves: the state of the algorithm or of the rule."""
-        return bool(self.algorithm.server_state) or "history" in self.scenario.aggregation.entry.inputs
+        kept = "history" in self.scenario.aggregation.entry.inputs or self.scenario.trust is not None
+        return bool(self.algorithm.server_state) or kept
 
     @cached_property
     def planner(self) -> Planner:
@@ -207,7 +232,9 @@ class Setup:
         chosen = self.scenario.participation
         selection = Selection(chosen.name, chosen.entry.thing, chosen.params)
         sharing = self.scenario.sharing.made()
-        return Planner(self.graph, self.roles, selection, self.scenario.seed, sharing, asynchronous=self.schedule.asynchronous)
+        wanted, seed = self.scenario.membership, self.scenario.seed
+        stays = {} if wanted is None else wanted.stays(self.nodes)
+        return Planner(self.graph, self.roles, selection, seed, sharing, asynchronous=self.schedule.asynchronous, stays=stays)
 
     @cached_property
     def schedule(self) -> Schedule:
@@ -345,7 +372,7 @@ class Setup:
             isolated=self.scenario.topology.name == "isolated",
             hands_over=self._hands_over,
         )
-        return found or check.schedule_faults(self.planner, self.schedule)
+        return found or check.schedule_faults(self.planner, self.schedule) or list(plotting.faults(self))
 
     @property
     def training(self) -> Training:
@@ -359,6 +386,11 @@ class Setup:
     def rule(self) -> Rule:
         """How updates become one."""
         return build_rule(self.scenario.aggregation.name, **self.scenario.aggregation.params)
+
+    @cached_property
+    def guard(self) -> Guard | None:
+        """What looks at updates before the rule does, if anything."""
+        return defence.guard_of(self)
 
     @cached_property
     def batching(self) -> Batching:
@@ -391,8 +423,9 @@ class Setup:
         from coterie.learning.bench import Bench
 
         wanted = self.scenario
+        task, poisoning = plotting.poisoned(self)
         return Bench(
-            task=self.shards,
+            task=task,
             network=self.network,
             training=self.training,
             algorithm=self.algorithm,
@@ -406,4 +439,6 @@ class Setup:
             chosen=chosen,
             rounds=wanted.until.rounds,
             folder=self.scenario.folder,
+            guard=self.guard,
+            poisoning=poisoning,
         )

@@ -34,6 +34,7 @@ def save(simulator: Simulator, path: Path, extra: Any, to_numpy: Callable[[Any],
         "resting": simulator.resting.saved(),
         "results": list(simulator.results.items()),
         "rounds": simulator.rounds_saved(),
+        "beside": simulator.beside_saved(),
         "budget": simulator.budget.saved(),
         "digest": None if simulator.digest is None else simulator.digest.saved(),
     }
@@ -52,6 +53,7 @@ def load(simulator: Simulator, path: Path, from_numpy: Callable[[NDArray[np.floa
     simulator.resting.restored(data["resting"])
     simulator.results.update(data["results"])
     simulator.rounds_restored(data["rounds"])
+    simulator.beside_restored(data["beside"])
     simulator.budget.restored(data["budget"])
     if data["digest"] is not None:
         simulator.digest = TraceDigest()
@@ -66,6 +68,8 @@ def load(simulator: Simulator, path: Path, from_numpy: Callable[[NDArray[np.floa
         node = simulator.new_node(me)
         simulator.nodes[me] = node
         journal.load(node, row, build(me), again=False)
+    if simulator.checks is not None:
+        simulator.checks.begin_here()
     return saved["extra"]
 
 

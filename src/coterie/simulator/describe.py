@@ -1,11 +1,14 @@
 """What a run's folder says about its federation before the first round."""
 
+from collections.abc import Iterator
+from math import inf
 from typing import Any
 
 import numpy as np
 
-from coterie.reporting.facts import EDGES_KEPT, Execution, Facts, Model, Partition, Roles
+from coterie.reporting.facts import EDGES_KEPT, Attack, Execution, Facts, Model, Partition, Roles
 from coterie.scenario.setup import Setup
+from coterie.simulator.executor import choice
 from coterie.tasks import skew
 
 NODES_LISTED = 20_000
@@ -32,10 +35,24 @@ def facts_of(setup: Setup) -> Facts:
         ),
         partition=_partition(setup),
         model=Model(name=scenario.task.model.name, parameters=setup.network.layout.size),
-        execution=Execution(how=setup.batching.how, nodes=setup.batching.nodes, why=setup.batching.why),
+        execution=Execution(how=setup.batching.how, nodes=setup.batching.nodes, why=setup.batching.why, executor=choice(setup).name),
+        attacks=tuple(_attacks(setup)),
         dataset=scenario.task.dataset.name,
         dataset_bytes=setup.task.dataset_bytes,
     )
+
+
+def _attacks(setup: Setup) -> Iterator[Attack]:
+    for entry, plot in zip(setup.scenario.attacks, setup.plots, strict=True):
+        yield Attack(
+            name=plot.name,
+            nodes=plot.nodes,
+            links=tuple(sorted((a, b) for a, b in plot.links if a < b)),
+            first=plot.first,
+            last=None if plot.last == inf else int(plot.last),
+            stealthy=plot.stealth is not None,
+            knowledge=entry.knowledge,
+        )
 
 
 def with_traffic(facts: Facts, edge_bytes: dict[tuple[int, int], int]) -> Facts:

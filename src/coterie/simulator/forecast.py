@@ -17,8 +17,8 @@ from coterie.core.jobs import Handle, Job
 from coterie.federation.messages import Message
 from coterie.federation.node import Refusal
 from coterie.scenario.setup import Setup
+from coterie.simulator.faulty import simulator_of
 from coterie.simulator.network import Network
-from coterie.simulator.queues import network_of
 from coterie.simulator.simulator import Simulator
 from coterie.simulator.work import JobGraph
 
@@ -118,13 +118,18 @@ class Notes:
     def computed(self) -> None:
         """Nothing is."""
 
+    def happened(self, time: float, node: NodeId, what: str, detail: str) -> None:
+        """Nothing is learned from it."""
+
+    def fault(self, time: float, name: str, nodes: tuple[int, ...], until: float) -> None:
+        """The simulator counts."""
+
 
 def dry(setup: Setup) -> tuple[Simulator, Notes]:
     """A simulator of `setup` that does no job, not yet started, and what it will write down; raises ScenarioError."""
     notes, jobs = Notes(), cast("JobGraph", Undone())
     budget = replace(setup.budget(), target=None, converged=None)
-    network = network_of(setup)
-    return Simulator(setup.federation, Handle(NOTHING), jobs, budget=budget, recorder=notes, network=network), notes
+    return simulator_of(setup, Handle(NOTHING), jobs, budget=budget, recorder=notes), notes
 
 
 def forecast(setup: Setup) -> Forecast:

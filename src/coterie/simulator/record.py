@@ -11,13 +11,14 @@ from coterie.core.ids import NodeId
 from coterie.core.jobs import Handle, Job
 from coterie.federation.messages import Message
 from coterie.federation.node import Refusal
+from coterie.reporting import judged
 from coterie.reporting.run_folder import RunFolder
 
 EDGES_COUNTED = 200_000
 """Traffic is counted per edge up to so many edges."""
 TOGETHER = 32
 """Receivers of one message that are counted as one, since they are the same again and again."""
-NOT_METRICS = frozenset({"samples", "steps", "aggregated", "rejected"})
+NOT_METRICS = frozenset({"samples", "steps", "aggregated", "rejected", "judged", "received"})
 
 
 class Tally:
@@ -34,7 +35,8 @@ class RunRecorder:
 
     def __init__(self, folder: RunFolder, *, messages: bool = False, on_round: Callable[[], None] | None = None) -> None:
         self.folder, self._each_message, self._on_round = folder, messages, on_round
-        self.bytes_sent = self.messages = self.samples_trained = self.rejections = self.round = 0
+        self.bytes_sent = self.messages = self.samples_trained = self.round = 0
+        self.refused_for: Counter[str] = Counter()
         self._edge_bytes: defaultdict[tuple[int, tuple[int, ...]], int] = defaultdict(int)  # by (sender, receivers)
         self._together = TOGETHER
         self.newest: dict[str, list[float]] = {}
@@ -45,6 +47,7 @@ class RunRecorder:
         self._real: defaultdict[int, float] = defaultdict(float)
         self._real_seconds = 0.0
         self._ended: list[tuple[int, float, Tally]] = []
+        self.judged = judged.Tally()
 
     @property
     def edge_bytes(self) -> dict[tuple[int, int], int]:
@@ -118,6 +121,8 @@ class RunRecorder:
                 self.samples_trained += int(facts.value["samples"])
             for origin in facts.value.get("rejected", ()):
                 self._reject(node, origin, "not finite", round, at)
+            for event in self.judged.take(int(node), round, at, facts.value):
+                self.folder.append_judged(event)
         self._waiting.clear()
         for (round, name), rows in groups.items():
             nodes, values, times = zip(*rows, strict=True)
@@ -152,8 +157,16 @@ class RunRecorder:
             self._on_round()
 
     def _reject(self, node: int, sender: int, reason: str, round: int, seconds: float) -> None:
-        self.rejections += 1
+        self.refused_for[reason] += 1
         self.folder.append_rejection(node=node, sender=sender, reason=reason, round=round, seconds=seconds)
+
+    def happened(self, time: float, node: NodeId, what: str, detail: str) -> None:
+        """Something happened at a node that people may want to know of."""
+        self.folder.append_event(what, node=int(node), detail=detail, seconds=time)
+
+    def fault(self, time: float, name: str, nodes: tuple[int, ...], until: float) -> None:
+        """A fault was injected."""
+        self.folder.append_fault(name, tuple(map(int, nodes)), time, until)
 
     # ---- resume
 
@@ -161,18 +174,22 @@ class RunRecorder:
         """What `restored` needs; every fact must have been computed."""
         return {
             "positions": self.folder.positions(),
-            "counts": [self.bytes_sent, self.messages, self.samples_trained, self.rejections, self.round],
+            "counts": [self.bytes_sent, self.messages, self.samples_trained, self.round],
+            "refused": list(self.refused_for.items()),
             "wall_seconds": [self.wall_seconds, self._real_seconds, list(self._real.items())],
+            "judged": self.judged.saved(),
             "edges": [[sender, to, size] for (sender, to), size in self._edge_bytes.items()],
             "tallies": [[round, t.bytes, t.messages, t.trained, t.aggregated] for round, t in self._tallies.items()],
         }
 
     def restored(self, saved: dict[str, Any]) -> None:
         """Become what `saved` said."""
-        self.bytes_sent, self.messages, self.samples_trained, self.rejections, self.round = saved["counts"]
+        self.bytes_sent, self.messages, self.samples_trained, self.round = saved["counts"]
+        self.refused_for.update(dict(saved["refused"]))
         whole, self._real_seconds, real = saved["wall_seconds"]
         self._began = time.monotonic() - whole
         self._real.update(real)
+        self.judged.restored(saved["judged"])
         self._edge_bytes.update({(sender, tuple(to)): size for sender, to, size in saved["edges"]})
         for round, *counts in saved["tallies"]:
             tally = self._tallies[round]

@@ -23,6 +23,7 @@ from coterie.scenario.reading import load
 from coterie.scenario.scenario import Scenario
 from coterie.scenario.setup import Setup
 from coterie.simulator import cut
+from coterie.simulator.checks import Checks
 from coterie.simulator.describe import facts_of, with_traffic
 from coterie.simulator.executor import executor_of
 from coterie.simulator.simulate import CHECKPOINT, Finished, Simulation
@@ -60,15 +61,22 @@ class Run:
 
 
 def run(
-    scenario: Scenario, *, out: Path | str | None = None, root: Path | str = "runs", quiet: bool = True, progress: Progress | None = None
+    scenario: Scenario,
+    *,
+    out: Path | str | None = None,
+    root: Path | str = "runs",
+    quiet: bool = True,
+    progress: Progress | None = None,
+    looked_after: bool = False,
 ) -> Run:
     """Run `scenario` and its baselines; raises ScenarioError before anything starts if it cannot be run.
 
     out: the folder to write; by default the first free `root/<name>-<n>`. quiet: show no progress (on standard error).
+    looked_after: whether the checks of the protocol look on (see `simulator.checks`); they raise Violation.
     """
     setup = checked(scenario)
     folder = RunFolder.create(scenario.yaml(), name=scenario.name, path=None if out is None else Path(out), root=Path(root))
-    return _run(setup, folder, progress or Progress(quiet=quiet))
+    return _run(setup, folder, progress or Progress(quiet=quiet), looked_after=looked_after)
 
 
 def resume(path: Path | str, *, quiet: bool = True, progress: Progress | None = None) -> Run:
@@ -107,20 +115,22 @@ def _positions(path: Path) -> dict[str, int] | None:
     return positions
 
 
-def _run(setup: Setup, folder: RunFolder, progress: Progress) -> Run:
+def _run(setup: Setup, folder: RunFolder, progress: Progress, *, looked_after: bool = False) -> Run:
     scenario = setup.scenario
     with _resumable(folder.path), folder, folder.logging(), progress, cluster.kept():
         folder.write_facts(facts_of(setup))
-        main = _simulated(setup, folder, progress, scenario.name)
-        course = Course(setup.task.train.sizes, main.outcome.rounds, main.outcome.samples_trained)
-        compared: dict[str, Outcome] = {
-            name: _baseline(folder, name, derive(scenario, name, course), progress) for name in scenario.baselines
-        }
-        _finish(folder, setup, main, compared)
+        main = _simulated(setup, folder, progress, scenario.name, looked_after=looked_after)
+        _finish(folder, setup, main, baselines(setup, folder, main.outcome, progress))
         from coterie.reporting.report.page import write_report
 
         write_report(folder)
     return Run(RunFolder.open(folder.path))
+
+
+def baselines(setup: Setup, folder: RunFolder, outcome: Outcome, progress: Progress) -> dict[str, Outcome]:
+    """What a run that came to this outcome is compared with: each baseline simulated, in a folder of its own in the run's."""
+    course = Course(setup.task.train.sizes, outcome.rounds, outcome.samples_trained)
+    return {name: _baseline(folder, name, derive(setup.scenario, name, course), progress) for name in setup.scenario.baselines}
 
 
 @contextmanager
@@ -147,11 +157,13 @@ def _baseline(parent: RunFolder, name: str, scenario: Scenario, progress: Progre
     return finished.outcome
 
 
-def _simulated(setup: Setup, folder: RunFolder, progress: Progress, name: str) -> Finished:
+def _simulated(setup: Setup, folder: RunFolder, progress: Progress, name: str, *, looked_after: bool = False) -> Finished:
     log.info("%s trains %s", name, setup.batching)
     executor = executor_of(setup, folder.path)
     try:
         simulation = Simulation(setup, folder, executor, progress, messages=setup.scenario.events == "messages")
+        if looked_after:
+            simulation.simulator.checks = Checks(setup.federation, strangers=bool(setup.plots))
         finished = simulation.run(name)
         if setup.scenario.baselines:
             simulation.save(folder.path / CHECKPOINT)  # so that a process killed in a baseline does not begin again

@@ -17,9 +17,9 @@ from coterie.reporting.run_folder import RunFolder
 from coterie.reporting.summary import Outcome, digest, spreads
 from coterie.scenario.setup import Setup
 from coterie.simulator import cut
-from coterie.simulator.queues import network_of
+from coterie.simulator.attacked import attacked
+from coterie.simulator.faulty import simulator_of
 from coterie.simulator.record import RunRecorder
-from coterie.simulator.simulator import Simulator
 from coterie.simulator.timeline import Timeline, watched
 from coterie.simulator.work import JobGraph
 
@@ -59,15 +59,17 @@ class Simulation:
         self.recorder = RunRecorder(folder, messages=messages, on_round=self._round_ended)
         least, most = WINDOW_JOBS
         window = min(most, max(least, WINDOW_BYTES // (4 * setup.initial.size)))
-        self.simulator = Simulator(
-            setup.federation,
+        self.simulator = simulator_of(
+            setup,
             Handle(torch.from_numpy(setup.initial)),
             JobGraph(executor, window),
             budget=setup.budget(),
             recorder=self.recorder,
-            network=network_of(setup),
             timeline=Timeline(watched=watched(setup), stretch=folder.append_stretch),
         )
+        attacked(self.simulator, setup)
+        self.recorder.judged.attackers = setup.attackers
+        self.recorder.judged.attacking = lambda node, number: any(plot.on(node, number) for plot in setup.plots)
         self._shown = time.monotonic()
 
     @property
@@ -140,6 +142,10 @@ class Simulation:
             wall_seconds=recorder.wall_seconds,
             job_seconds=spent,
             samples_trained=recorder.samples_trained,
+            attackers=len(self.setup.attackers),
+            faults=dict(sorted(simulator.faults_met.items())),
+            refused=dict(sorted(recorder.refused_for.items())),
+            defence=recorder.judged.defence,
             digest=digest(vectors),
         )
         return Finished(outcome, self.budget.reason or "rounds", vectors[:1] if alike else vectors, per_node=not alike)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from heapq import heappop, heappush, heapreplace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from coterie.core.errors import RunError
 from coterie.core.ids import NodeId
@@ -18,12 +18,15 @@ from coterie.core.jobs import Handle, Job
 from coterie.federation.budget import Budget
 from coterie.federation.codec import size_bytes
 from coterie.federation.delivery import Ticket
+from coterie.federation.effects import Event as Happening
 from coterie.federation.effects import Flow, Note, Report
 from coterie.federation.federation import Federation
 from coterie.federation.flows.participate import participate
+from coterie.federation.membership import GaveUp
 from coterie.federation.messages import Message
-from coterie.federation.node import Node, Refusal
+from coterie.federation.node import Driver, Node, Refusal
 from coterie.federation.state import RoundState
+from coterie.simulator.checks import Checks
 from coterie.simulator.network import Network
 from coterie.simulator.resting import Resting
 from coterie.simulator.timeline import Timeline
@@ -62,6 +65,12 @@ class Recorder(Protocol):
     def computed(self) -> None:
         """All facts reported so far have values."""
 
+    def happened(self, time: float, node: NodeId, what: str, detail: str) -> None:
+        """Something happened at a node that people may want to know of."""
+
+    def fault(self, time: float, name: str, nodes: tuple[int, ...], until: float) -> None:
+        """A fault concerns `nodes` (for one of messages: sender, receiver) until then."""
+
 
 @contextmanager
 def rarely_collected() -> Iterator[None]:
@@ -76,8 +85,22 @@ def rarely_collected() -> Iterator[None]:
         gc.unfreeze()
 
 
+@runtime_checkable
+class Saved(Protocol):
+    """What stands between nodes and the simulator and has a memory."""
+
+    def saved(self) -> Any:
+        """What `restored` needs."""
+
+    def restored(self, saved: Any) -> None:
+        """Become what `saved` said."""
+
+
 class Simulator:
-    """One run of one federation. A driver: see `federation.node.Driver` for what nodes ask of it."""
+    """One run of one federation. A driver: see `federation.node.Driver` for what nodes ask of it.
+
+    driver: whom nodes ask; attackers put somebody between them and the simulator. unheard: whose reports do not count.
+    """
 
     def __init__(
         self,
@@ -93,6 +116,8 @@ class Simulator:
         self.federation, self.initial, self.jobs = federation, initial, jobs
         self.budget, self.recorder, self.network, self.timeline = budget, recorder, network, timeline or Timeline()
         self.flow: Callable[..., Flow[Any]] = participate
+        self.driver: Driver = self
+        self.unheard: frozenset[int] = frozenset()
         self.now, self.sequence, self.finished_at = 0.0, 0, 0.0
         self.heap: list[Event] = []
         self.nodes: dict[int, Node] = {}
@@ -101,6 +126,9 @@ class Simulator:
         self.trace: Callable[[float, str], None] | None = None
         self.digest: TraceDigest | None = None
         self.events = 0
+        self.faults_met: Counter[str] = Counter()
+        self.given_up: dict[int, str] = {}
+        self.checks: Checks | None = None
         self._heads: dict[int, int] = {}
         self._at: Counter[int] = Counter()
         self._round_done = 0
@@ -182,7 +210,7 @@ class Simulator:
         """A node of this federation under this driver, without a flow yet."""
         federation = self.federation
         newest = federation.schedule.asynchronous
-        return Node(me, federation.nodes, self, staleness_rounds=federation.kept_rounds, newest_only=newest)
+        return Node(me, federation.nodes, self.driver, staleness_rounds=federation.kept_rounds, newest_only=newest)
 
     def _rest(self, node: Node) -> None:
         if node.resting and self.nodes.get(node.id) is node:
@@ -197,6 +225,8 @@ class Simulator:
                 self.resting.put(node.id, self.nodes.pop(node.id).root.state)  # type: ignore[union-attr]
         if self.nodes:
             raise StalledError(self.who_waits())
+        if self.given_up and not self.results:
+            raise GaveUp("nobody could finish:\n" + "\n".join(self.given_up.values()))
         while self._round_done < self.budget.rounds:
             self._end_round()
         self.recorder.computed()
@@ -223,32 +253,58 @@ class Simulator:
 
     def transmit(self, node: Node, to: tuple[NodeId, ...], message: Message, beyond: tuple[NodeId, ...], ticket: Ticket) -> None:
         """One entry in the heap for all destinations, which goes from one arrival to the next where they differ."""
-        if message.payload is not None and message.payload.value is None and message.__class__ not in self.federation.sizes:
-            self.flush()  # its size depends on its value
-        size = size_bytes(self.federation.numbers(message), len(beyond))
-        if self.trace is not None:
-            self.trace(self.now, f"{node.id} sends {message!r} to {', '.join(map(str, to))}" + (f" for {beyond}" if beyond else ""))
-        self.recorder.sent(self.now, node.id, to, message, size)
-        arrivals = self.network.arrivals(self.now, node.id, to, message, size)
-        self.timeline.sent(self.now, node.id, len(to), message, size, left=self.network.left)
+        self.carry(node, to, message, beyond, ticket)
+
+    def carry(  # noqa: PLR0917 - those of `transmit`, and one more
+        self, node: Node, to: tuple[NodeId, ...], message: Message, beyond: tuple[NodeId, ...], ticket: Ticket, late_seconds: float = 0.0
+    ) -> None:
+        """As `transmit`; somebody makes the message arrive so much later."""
+        arrivals = self.carried(node, to, message, beyond)
         if isinstance(arrivals, float):
-            self._push(arrivals, MESSAGE, to, node.id, message, beyond, ticket, None, 0)
+            self._push(arrivals + late_seconds, MESSAGE, to, node.id, message, beyond, ticket, None, 0)
             return
+        if late_seconds:
+            arrivals = [arrival + late_seconds for arrival in arrivals]
         if len(to) > 1:
             order = sorted(range(len(to)), key=arrivals.__getitem__)
             to, arrivals = tuple([to[place] for place in order]), [arrivals[place] for place in order]
         self._push(arrivals[0], MESSAGE, to, node.id, message, beyond, ticket, arrivals, 0)
 
+    def carried(self, node: Node, to: tuple[NodeId, ...], message: Message, beyond: tuple[NodeId, ...]) -> float | list[float]:
+        """When a message that is sent now is there, for all of `to` alike or for each; it is counted and charged."""
+        if message.payload is not None and message.payload.value is None and message.__class__ not in self.federation.sizes:
+            self.flush()  # its size depends on its value
+        size = size_bytes(self.federation.numbers(message), len(beyond))
+        if self.trace is not None:
+            self.trace(self.now, f"{node.id} sends {message!r} to {', '.join(map(str, to))}" + (f" for {beyond}" if beyond else ""))
+        if self.checks is not None:
+            self.checks.sent(node.id, message)
+        self.recorder.sent(self.now, node.id, to, message, size)
+        arrivals = self.network.arrivals(self.now, node.id, to, message, size)
+        self.timeline.sent(self.now, node.id, len(to), message, size, left=self.network.left)
+        return arrivals
+
     def submit(self, node: Node, flow: int, token: int, job: Job[Any]) -> None:
         """The job waits in the graph; its answer comes when the device is through."""
+        self.answered(self.begun(node, job), node.id, flow, token, job.outputs)
+
+    def begun(self, node: Node, job: Job[Any]) -> float:
+        """The device of `node` begins `job`; when it is through."""
         if self.trace is not None:
             self.trace(self.now, f"{node.id} begins {job.function}")
-        self._issue(job)
+        self.issue(job)
         begin = self.now if self.network.since is None else self.network.since(node.id, self.now)
         self.timeline.worked(job, self.now, begin, begin + job.seconds)
-        self._push(begin + job.seconds, ANSWER, node.id, flow, token, job.outputs)
+        return begin + job.seconds
 
-    def _issue(self, job: Job[Any]) -> None:
+    def answered(self, seconds: float, node: int, flow: int, token: int, outputs: Any) -> None:
+        """At that time, the answer to what a flow of `node` waits for."""
+        self._push(seconds, ANSWER, node, flow, token, outputs)
+
+    def issue(self, job: Job[Any]) -> None:
+        """Compute `job` when somebody looks at what comes of it."""
+        if self.checks is not None:
+            self.checks.issued(job)
         self.recorder.issued(job)
         if self.jobs.add(job):
             self.flush()
@@ -257,6 +313,10 @@ class Simulator:
         """Compute what waits, and write down what became known."""
         self.jobs.flush()
         self.recorder.computed()
+
+    def refused(self, receiver: NodeId, refusal: Refusal) -> None:
+        """A message that did not get as far as `receiver`, who would not have it."""
+        self.recorder.refused(self.now, receiver, refusal)
 
     def after(self, node: Node, seconds: float, flow: int, token: int) -> None:
         """A timer."""
@@ -268,10 +328,12 @@ class Simulator:
             self.flush()
         return handle.value
 
-    def keep(self, node: Node, state: Any) -> bool:
+    def keep(self, node: Node, state: Any) -> bool | None:
         """Whether the budget allows another round. Nothing is written here: `simulator.cut` writes all nodes at once."""
         if state.__class__ is not RoundState:
             return True
+        if self.checks is not None:
+            self.checks.kept(node.id, state)
         if self.trace is not None:
             self.trace(self.now, f"{node.id} is at round {state.round}" + ("" if state.held else ", without its model"))
         makes = state.held and (not self.federation.asks or self.federation.holds(node.id, state.round, state.view))
@@ -283,12 +345,14 @@ class Simulator:
         """Reports, notes and refusals go to the recorder; a report that the budget waits for is a barrier."""
         match what:
             case Report():
-                self._issue(what.job)
+                self.issue(what.job)
                 self.recorder.reported(self.now, node.id, what.round, what.job.outputs.facts)
                 if self.budget.metrics and what.job.args[0] == "common":
                     self._judge(what.round, what.job.outputs.facts)
             case Note():
                 self.recorder.reported(self.now, node.id, what.round, what.facts)
+            case Happening():
+                self._happened(node.id, what.what, what.detail)
             case Refusal():
                 if self.trace is not None:
                     self.trace(self.now, f"{node.id} refuses {what.message!r} from {what.sender}: {what.problem}")
@@ -302,9 +366,18 @@ class Simulator:
         self.nodes.pop(node.id, None)
         if problem is not None:
             problem.add_note(f"at {self.now:.3f} s of virtual time, node {node.id}")
-            self._problem = problem
+            if not isinstance(problem, GaveUp):
+                self._problem = problem
+                return
+            self._happened(node.id, "gave up", str(problem))
+            self.given_up[node.id] = str(problem)
             return
         self.results[node.id] = result
+
+    def _happened(self, node: NodeId, what: str, detail: str) -> None:
+        if self.trace is not None:
+            self.trace(self.now, f"{node} {what}: {detail}")
+        self.recorder.happened(self.now, node, what, detail)
 
     # ---- what is known about rounds
 
@@ -332,7 +405,8 @@ class Simulator:
     def rounds_saved(self) -> list[Any]:
         """What is known about rounds, links and who was busy, for a checkpoint."""
         reports = [[round, on, handles] for (round, on), handles in self._reports.items()]
-        return [self._round_done, list(self._heads.items()), reports, self.network.saved(), self.timeline.saved(), self.finished_at]
+        beside = [self.finished_at, list(self.given_up.items())]
+        return [self._round_done, list(self._heads.items()), reports, self.network.saved(), self.timeline.saved(), beside]
 
     def rounds_restored(self, saved: list[Any]) -> None:
         """Know again what `rounds_saved` said."""
@@ -342,13 +416,22 @@ class Simulator:
         self._reports = {(round, on): handles for round, on, handles in saved[2]}
         self.network.restored(saved[3])
         self.timeline.restored(saved[4])
-        self.finished_at = saved[5]
+        self.finished_at, self.given_up = saved[5][0], dict(saved[5][1])
+
+    def beside_saved(self) -> Any:
+        """What a simulator of another kind needs for a checkpoint beside all that."""
+        return self.driver.saved() if isinstance(self.driver, Saved) else None
+
+    def beside_restored(self, saved: Any) -> None:
+        """Know again what `beside_saved` said; before there are nodes."""
+        if isinstance(self.driver, Saved):
+            self.driver.restored(saved)
 
     def _judge(self, round: int, facts: Handle) -> None:
         """Once all that made a model of `round` have reported, let the budget see their mean."""
         waiting = self._reports.setdefault((round, "common"), [])
         waiting.append(facts)
-        if round == 0 or len(waiting) < self.federation.makers(round):
+        if round == 0 or len(waiting) < self.federation.makers(round, without=self.unheard):
             return
         self.flush()
         del self._reports[round, "common"]

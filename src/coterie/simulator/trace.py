@@ -7,11 +7,13 @@ from typing import Any
 
 MESSAGE, ANSWER, TIMER = 0, 1, 2
 """Kinds of events in the simulator's heap."""
+BEGIN, END, CONNECT, BROKEN = 3, 4, 5, 6
+"""Further ones where there are faults: a fault begins, or ends; a stream is there again; a message breaks its stream."""
 BLOCK_BYTES = 1 << 16
 _MESSAGE = Struct("<dBBBiiiiiq")
 """time, event, kind and phase of the message, sender, origin, round, attempt, term, weight; the receivers follow."""
 _OTHER = Struct("<dBiiq")
-"""time, event, node, flow, token."""
+"""time, event, and three numbers: of an answer or a timer its node, flow and token."""
 
 
 class TraceDigest:

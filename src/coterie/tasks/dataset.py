@@ -36,6 +36,7 @@ class Dataset:
     units: (n,), samples of one unit overlap or belong together: a split never parts them; or None.
     sample_bytes: what one sample weighs in raw form; None: what inputs and targets take in memory.
     preprocess: the stages that suit the data when the scenario says nothing.
+    spare: whether `inputs` are nobody else's, and so may be changed in place.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Dataset:
     vocabulary: int | None = None
     sample_bytes: float | None = None
     preprocess: tuple[Mapping[str, Any], ...] = ()
+    spare: bool = False
 
     @classmethod
     def of(

@@ -246,7 +246,11 @@ def _gathered(data: Dataset, train: Ragged, test: Ragged, common: NDArray[np.boo
 
 
 def _at(data: Dataset, rows: Indices) -> NDArray[Any]:
-    return data.inputs.take(rows) if isinstance(data.inputs, Source) else data.inputs[rows]
+    if isinstance(data.inputs, Source):
+        return data.inputs.take(rows)
+    if data.spare and np.array_equal(rows, np.arange(len(data.inputs))):
+        return data.inputs  # all of them, in their order: a copy would only take twice the memory
+    return data.inputs[rows]
 
 
 def _stored(data: Dataset, rows: Indices, train: Ragged, test: Ragged) -> Stored:

@@ -1,93 +1,17 @@
 """Links between processes: a slow peer slows nobody else, and a frame that is not whole was never there."""
 
 import asyncio
-import multiprocessing
 import os
 import signal
 import time
 
 import numpy as np
-import pytest
 
 from coterie.core.ids import NodeId
 from coterie.federation.codec import encode
 from coterie.federation.messages import Model
-from coterie.runtime.authority import Trial
-from coterie.runtime.local import reserved
 from coterie.runtime.transport.limits import Limits
-
-RUN, NUMBERS = 5, 2_000_000
-FORK = multiprocessing.get_context("fork")
-
-
-class Telling:
-    """A listener that tells the test what it is told."""
-
-    def __init__(self, pipe):
-        self.pipe = pipe
-
-    def __getattr__(self, name):
-        return lambda *told: self.pipe.send((name, told[0] if told else None))
-
-
-class Places:
-    """Some places, each a process that runs `work(links)`; gRPC starts in none but these."""
-
-    def __init__(self, works, limits=None, registers=None):
-        count = len(works)
-        self.places = tuple((NodeId(node),) for node in range(count))
-        self.ports = reserved(count)
-        self.addresses = [f"127.0.0.1:{port.getsockname()[1]}" for port in self.ports]
-        self.trial = Trial.of(self.places, self.addresses)
-        self.limits, self.registers = limits or {}, registers or {}
-        self.pipes, self.processes = [], []
-        for place, work in enumerate(works):
-            mine, theirs = FORK.Pipe()
-            process = FORK.Process(target=self._run, args=(place, work, theirs), daemon=True)
-            process.start()
-            self.pipes.append(mine)
-            self.processes.append(process)
-
-    def _run(self, place, work, pipe):
-        async def live():
-            from coterie.runtime.transport.links import Links
-
-            links = Links(
-                self.trial.credentials[place],
-                self.registers.get(place, self.trial.register),
-                self.places,
-                place,
-                run=RUN + (work == "in another run"),
-                largest=NUMBERS,
-                listen=self.addresses[place],
-                share_port=True,
-                limits=self.limits.get(place),
-            )
-            await links.open(Telling(pipe), [other for other in range(len(self.places)) if other != place])
-            if callable(work):
-                await work(links)
-            await asyncio.Event().wait()
-
-        asyncio.run(live())
-
-    def told(self, place, name, seconds=20):
-        """Wait until `place` is told `name`; what came with it."""
-        give_up = time.monotonic() + seconds
-        while self.pipes[place].poll(max(0, give_up - time.monotonic())):
-            found, about = self.pipes[place].recv()
-            if found == name:
-                return about
-        pytest.fail(f"place {place} was never told {name!r}")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for process in self.processes:
-            process.kill()
-            process.join()
-        for port in self.ports:
-            port.close()
+from places import FORK, NUMBERS, RUN, Places
 
 
 def frames(links, to, count, numbers=NUMBERS):
@@ -112,7 +36,7 @@ async def send_ten_to_each(links):
 
 def test_a_slow_peer_holds_up_nobody_else():
     slow = Limits(bytes_per_second=100_000.0, burst_seconds=1.0)  # it reads 100 kB a second of its 80 MB
-    with Places([send_ten_to_each, None, None], {2: slow}) as places:
+    with Places([send_ten_to_each, None, None], limits={2: slow}) as places:
         for _ in range(10):
             assert places.told(1, "arrived") == 0
         while places.pipes[2].poll():
@@ -126,7 +50,7 @@ async def send_one_for_ever(links):
 
 def test_a_frame_whose_sender_dies_on_the_way_is_never_taken_for_one():
     slow = Limits(bytes_per_second=1_000_000.0, burst_seconds=1.0)
-    with Places([None, send_one_for_ever], {0: slow}) as places:
+    with Places([None, send_one_for_ever], limits={0: slow}) as places:
         places.told(0, "connected")
         time.sleep(0.5)
         os.kill(places.processes[1].pid, signal.SIGKILL)
@@ -156,7 +80,9 @@ def test_a_link_comes_back_when_its_peer_does():
     with Places([None, None]) as places:
         places.told(0, "connected")
         os.kill(places.processes[1].pid, signal.SIGKILL)
-        process = FORK.Process(target=places._run, args=(1, None, FORK.Pipe()[1]), daemon=True)
+        ours, theirs = FORK.Pipe()
+        process = FORK.Process(target=places.run, args=(1, None, theirs), daemon=True)
         process.start()
+        places.pipes.append(ours)  # whoever tells it something must find somebody there
         places.processes.append(process)
         places.told(0, "connected")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -166,3 +168,23 @@ def test_the_real_archives(real):
         preprocess=[{"name": "min-max", "scope": "federation"}],
     )
     assert (kdd.nodes, kdd.outputs) == (3, 40)
+
+
+def test_samples_that_keep_their_order_are_not_copied_and_nobody_elses_are_changed(tmp_path, monkeypatch):
+    inputs, whose = np.arange(40, dtype=np.float32).reshape(20, 2), np.repeat(np.arange(5), 4)
+    np.savez(tmp_path / "data.npz", x_train=inputs, y_train=np.arange(20) % 2, x_test=inputs[:4], y_test=np.arange(4) % 2, node=whose)
+    chosen = {"name": "npz", "path": "data.npz", "node": "node"}
+    spare = datasets.load(chosen, folder=str(tmp_path))
+    kept = replace(spare, inputs=inputs, spare=False)
+
+    def made(data):
+        monkeypatch.setattr(datasets, "load", lambda *_, **__: data)
+        return build(dataset=chosen, partition="natural", test_fraction=0.0, preprocess=["standardize"])
+
+    again, task = made(kept), made(spare)
+    np.testing.assert_array_equal(inputs, np.arange(40, dtype=np.float32).reshape(20, 2))
+    np.testing.assert_array_equal(again.inputs, task.inputs)
+    monkeypatch.undo()
+    raw = datasets.load(chosen, folder=str(tmp_path))
+    monkeypatch.setattr(datasets, "load", lambda *_, **__: raw)
+    assert np.shares_memory(build(dataset=chosen, partition="natural", test_fraction=0.0, preprocess=[]).inputs, raw.inputs)

@@ -12,12 +12,13 @@ whatever happened meanwhile, so that any graph will do and the sum of all models
 
 from coterie.core.ids import NodeId
 from coterie.core.jobs import Handle
-from coterie.federation.effects import FOREVER, Checkpoint, Gather, Note, Send, beside, work
+from coterie.federation.effects import FOREVER, Around, Checkpoint, Gather, Note, Send, beside, work
 from coterie.federation.federation import Federation
 from coterie.federation.flows.evaluate import evaluated
 from coterie.federation.flows.learn import learn
 from coterie.federation.flows.post import post
 from coterie.federation.messages import ANSWER, ASKING, OWN, Goodbye, Model
+from coterie.federation.presence import away
 from coterie.federation.state import Learner, RoundState, replace
 
 LEFT = -1
@@ -27,18 +28,21 @@ LEFT = -1
 async def averaging(me: NodeId, federation: Federation, state: RoundState) -> RoundState:
     """Take in what the own training and the neighbours send, as it comes; a round is one training of its own."""
     async with beside(learn, me, federation, Learner(state.client, state.view)):
-        while await Checkpoint(state):
-            if not state.mixing:
+        while (goes_on := await Checkpoint(state)) or owing(state):
+            if goes_on and not state.mixing:
                 state = await begun(me, federation, state)
                 continue
-            got = await Gather(Model, 0, FOREVER, None, need=1, phase=(ASKING, ANSWER, OWN), awaited=frozenset((me,)))
+            phases, awaited = ((ASKING, ANSWER, OWN), frozenset((me,))) if goes_on else ((ASKING, ANSWER), owing(state))
+            got = await Gather(Model, 0, FOREVER, None, need=1, phase=phases, awaited=awaited)
+            if not got:  # they have left
+                break
             state = await taken_in(me, federation, state, got)
-    while waiting := frozenset(peer for peer, number, _ in state.asked if number != LEFT):  # they have added their half
-        got = await Gather(Model, 0, FOREVER, None, need=1, phase=(ASKING, ANSWER), awaited=waiting)
-        if not got:
-            break
-        state = await taken_in(me, federation, state, got)
     return state
+
+
+def owing(state: RoundState) -> frozenset[NodeId]:
+    """Who has been asked, has added its half, and has not answered yet."""
+    return frozenset(peer for peer, number, _ in state.asked if number != LEFT)
 
 
 async def begun(me: NodeId, federation: Federation, state: RoundState) -> RoundState:
@@ -46,6 +50,9 @@ async def begun(me: NodeId, federation: Federation, state: RoundState) -> RoundS
     if state.round == 0:
         await evaluated(me, federation, state)
     await Send((me,), Model(state.round, me, state.model))
+    if federation.membership is not None:  # who is gone owes nothing any more, and may be asked again when it is back
+        gone = away(await Around())
+        state = replace(state, asked=tuple(one for one in state.asked if one[0] not in gone or one[1] == LEFT))
     left = {message.origin for message in await Gather(Goodbye, 0, FOREVER, None, need=0)}
     asked = tuple((peer, LEFT, None) if peer in left else (peer, number, sent) for peer, number, sent in state.asked)
     asked += tuple((peer, LEFT, None) for peer in sorted(left - {peer for peer, _, _ in asked}))

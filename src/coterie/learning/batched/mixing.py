@@ -1,6 +1,6 @@
 """Weighted sums of many vectors for many nodes as one sparse product: what the job `mix` does in the engine `fast`.
 
-Columns are taken in blocks, so that all models' part of a block stays in the cache while every node sums its own from it.
+Columns are taken in blocks: each model's part of one is read once, and is near when every node sums its own from it.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from coterie.learning.batched.pool import matrices
 from coterie.learning.batched.row import Row
 from coterie.learning.bench import Bench
 
-BLOCK_NUMBERS = 1 << 16
-"""A block of columns of all vectors: 256 KiB, which with its sums stays in a core's cache while it is summed."""
-BLOCK_COLUMNS = (128, 2048)
+BLOCK_NUMBERS = 1 << 21
+"""A block of columns of all vectors is at most about this, 8 MiB: more of a row at a time saves more than the cache does."""
+BLOCK_COLUMNS = (256, 2048)
 """Fewest and most columns of a block."""
 
 
@@ -38,7 +38,7 @@ def mix(bench: Bench, calls: Sequence[Call]) -> dict[int, tuple[Any, ...]]:
         return found
     by_size: dict[int, dict[int, Row]] = {}
     for place, call in enumerate(calls):
-        (model, state, *others), (weights, origins) = call.inputs, call.args
+        (model, state, *others), (weights, origins, _) = call.inputs, call.args
         own = bench.mixing_row((call.node, *origins), weights)
         size = model.shape[0]
         if own is not None and (state is None or not state.shape[0]) and all(vector.shape[0] == size for vector in others):

@@ -23,8 +23,10 @@ from coterie.tasks.task import FederatedTask
 
 How = Literal["products", "vmap", "one by one"]
 
-CHUNK_BYTES = {"products": 8 << 20, "vmap": 16 << 20}
+CHUNK_BYTES = {"products": 12 << 20, "vmap": 16 << 20}
 """Memory that the models of a chunk and their batch go through in a step: a few times what the second-level cache of a core holds."""
+MANY_NODES, MANY_NUMBERS = 64, 50_000
+"""From so many nodes, or numbers in a model, on there are two chunks at least, so that two workers have something to do."""
 DEVICE_CHUNK_BYTES = 1 << 30
 """The same on a GPU, which wants as much work at once as its memory holds."""
 MOST_FLOPS = 1e7
@@ -156,5 +158,7 @@ def _most(wanted: Wanted, how: How) -> int:
 
 
 def _nodes(wanted: Wanted, how: How) -> int:
-    most = _most(wanted, how)
-    return wanted.at_once if wanted.at_once <= most else even_parts(wanted.at_once, most)
+    most, count = _most(wanted, how), wanted.at_once
+    if count >= MANY_NODES or wanted.network.layout.size >= MANY_NUMBERS:
+        most = min(most, -(-count // 2))
+    return count if count <= most else even_parts(count, most)

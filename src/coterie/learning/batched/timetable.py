@@ -43,14 +43,14 @@ def course(
     settings: Training,
     *,
     width: int,
-    orders: Callable[[int, int], Numbers] | None,
+    orders: Callable[[Numbers, Numbers], Numbers] | None,
     rows: Callable[[Numbers, Numbers], Numbers],
     least: int = 1,
 ) -> Course:
     """The batches of n nodes with `sizes` samples, as `shards.batches` makes them one node at a time.
 
-    steps: of each node, 0 for those of the settings; None for those of the settings everywhere. width: of a batch. orders: (node,
-    passes) → that many random orders of a node's samples, end to end; None takes samples as they lie. rows: (nodes (s, 1), places
+    steps: of each node, 0 for those of the settings; None for those of the settings everywhere. width: of a batch. orders: (nodes,
+    passes) → so many random orders of each one's samples, all end to end; None takes samples as they lie. rows: (nodes (s, 1), places
     within their shards) → rows of the array. least: the smallest batch that a pass may end with.
     """
     length = np.minimum(sizes, settings.batch_size or np.iinfo(np.int64).max)
@@ -69,12 +69,13 @@ def course(
     drawn = np.flatnonzero(length < sizes)
     if orders is not None and len(drawn):
         passes = -(-steps // in_pass)
-        found = [orders(node, int(passes[node])) for node in drawn.tolist()]
+        found = orders(drawn, passes[drawn])
         starts = np.zeros(len(sizes), np.int64)
-        starts[drawn] = np.cumsum([0, *map(len, found[:-1])])
+        lengths = sizes[drawn] * passes[drawn]
+        starts[drawn] = lengths.cumsum() - lengths
         random = (length < sizes)[owner]
         at = (starts[owner] + number * sizes[owner])[random, None] + places[random]
-        places[random] = np.concatenate(found)[at]
+        places[random] = found[at]
     return Course(steps, owner, step, count, rows(owner[:, None], places))
 
 

@@ -1,5 +1,6 @@
 """Local training of many nodes as one computation: what the job `train` does in the engine `fast`."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from coterie.core import draws
 from coterie.core.jobs import Call, JobFailed
 from coterie.learning.algorithm import Algorithm, Sections
 from coterie.learning.batched.chunk import width
@@ -22,7 +24,7 @@ MOST_NUMBERS = 1 << 24
 
 def train(bench: Bench, models: Models, calls: Sequence[Call]) -> list[tuple[Any, ...]]:
     """(update, client state, facts) of each call, as `training.local` gives them one by one."""
-    sizes = bench.train_shards.sizes[[call.node for call in calls]]
+    sizes = bench.train_shards.sizes[[bench.shard(call.node, call.round) for call in calls]]
     _check(bench, calls, sizes)
     length = bench.training.batch_size
     found: dict[int, tuple[Any, ...]] = {}
@@ -38,7 +40,10 @@ def train(bench: Bench, models: Models, calls: Sequence[Call]) -> list[tuple[Any
 def _check(bench: Bench, calls: Sequence[Call], sizes: np.ndarray) -> None:
     """Raises JobFailed for the first call that cannot be trained."""
     wanted = (1 + len(bench.algorithm.broadcast)) * bench.size
-    wrong = np.array([call.inputs[0].shape[0] for call in calls]) != wanted
+    models = [call.inputs[0] for call in calls]
+    alike = all(model is models[0] for model in models)
+    lengths = np.array([model.shape[0] for model in (models[:1] if alike else models)])
+    wrong = np.broadcast_to(lengths != wanted, sizes.shape)
     for place in np.flatnonzero(wrong | (sizes == 0)).tolist():
         call = calls[place]
         problem = f"its model has {len(call.inputs[0])} numbers, not {wanted}" if wrong[place] else "it has no training samples"
@@ -74,7 +79,7 @@ class Chunk:
         optimizer = bench.optimizer
         self.fused = self.term is None and bench.training.clip_norm is None and getattr(optimizer, "plain", False)
         self.averages = type(bench.algorithm).finish is Algorithm.finish
-        self.samples = bench.train_shards.table(np.array([call.node for call in calls]))
+        self.samples = bench.train_shards.table(np.array([bench.shard(call.node, call.round) for call in calls]))
         self.course = _course(bench, calls, sizes, wide, self.samples)
         self.timetable = Timetable.of(self.course.steps, models.count)
         self.rates = _rates(bench, calls, self.course)
@@ -97,7 +102,7 @@ class Chunk:
             spread(course, self.rates[:, None].astype(np.float32), 0),
             spread(course, course.step[:, None] + 1, 1),
         )
-        return Tables(*(torch.from_numpy(table).to(device) for table in tables))
+        return Tables(*(torch.from_numpy(table).to(device, non_blocking=True) for table in tables))
 
     def run(self) -> list[tuple[Any, ...]]:
         """The results in the order of the calls."""
@@ -132,7 +137,7 @@ class Chunk:
         return losses
 
     def _arrive(self, turn: Turn) -> None:
-        slots = _slots(turn)
+        slots = _slots(turn, self.bench.device)
         self.model.take(turn, slots)
         self.client.take(turn, slots)
         self.model.fill(self.models.values, turn, slots)
@@ -140,7 +145,7 @@ class Chunk:
             vector[slots] = 0
 
     def _depart(self, turn: Turn) -> None:
-        nodes, slots = turn.nodes.tolist(), _slots(turn)
+        nodes, slots = turn.nodes.tolist(), _slots(turn, self.bench.device)
         whole = [bool(self.calls[node].args[1]) for node in nodes]
         found = self._averaged(nodes, slots, whole) if self.averages else self._finished(turn, slots, whole)
         for node, *result in zip(nodes, *found, strict=True):
@@ -148,26 +153,32 @@ class Chunk:
 
     def _averaged(self, nodes: list[int], slots: Any, whole: list[bool]) -> tuple[list[Tensor], list[Tensor]]:
         """Updates and states where all that is sent is the change, or the model itself: written straight into the results."""
-        end, starts = self.models.values[slots], [self.calls[node].inputs[0][: self.bench.size] for node in nodes]
-        room = self.bench.room(len(nodes), self.bench.size)
+        end, room = self.models.values[slots], self.bench.room(len(nodes), self.bench.size)
+
+        def start(place: int) -> Tensor:
+            found: Tensor = self.calls[nodes[place]].inputs[0]
+            return found[: self.bench.size]
+
         if all(whole) or (self.model.same and not any(whole)):
             for some, out in room.parts:
-                out.copy_(end[some]) if whole[0] else torch.sub(end[some], starts[0], out=out)
+                out.copy_(end[some]) if whole[0] else torch.sub(end[some], start(0), out=out)
         else:
             for place, row in enumerate(room.rows):
-                row.copy_(end[place]) if whole[place] else torch.sub(end[place], starts[place], out=row)
+                row.copy_(end[place]) if whole[place] else torch.sub(end[place], start(place), out=row)
         return room.rows, [self.bench.empty(0)] * len(nodes)
 
     def _finished(self, turn: Turn, slots: Any, whole: list[bool]) -> tuple[list[Tensor], list[Tensor]]:
         """Updates and states as the algorithm makes them."""
         size, trained, values = self.bench.size, self.bench.trained, self.models.values[slots]
         end, (start, *broadcast) = values[:, :trained], self.model.at(slots)
-        moved = torch.from_numpy(self._moved[turn.nodes, None]).to(end)
+        moved = torch.from_numpy(self._moved[turn.nodes, None]).to(end, non_blocking=True)
         sent, kept = self.bench.algorithm.finish(start, end, tuple(broadcast), tuple(self.client.at(slots)), moved)
         updates, states = self._rows(sent, len(whole)), self._rows(kept, len(whole))
+        rewrites, starts = self.bench.algorithm.rewrites, start.expand_as(end)
         for place, (row, all_of_it) in enumerate(zip(updates, whole, strict=True)):
             if all_of_it:
-                row[:size] = values[place]
+                row[:trained] = starts[place] + sent[0][place] if rewrites else values[place, :trained]
+                row[trained:size] = values[place, trained:]
             elif trained < size:
                 torch.sub(values[place, trained:], self.calls[turn.nodes[place]].inputs[0][trained:size], out=row[trained:size])
         return updates, states
@@ -244,25 +255,37 @@ class _Held:
 
 def _one(vectors: Sequence[Tensor | None]) -> bool:
     """Whether all are one vector, or all None."""
-    return len({None if vector is None else vector.data_ptr() for vector in vectors}) == 1
+    first = vectors[0]
+    return all(vector is first for vector in vectors) or len({None if vector is None else vector.data_ptr() for vector in vectors}) == 1
 
 
-def _slots(turn: Turn) -> Any:
+def _slots(turn: Turn, device: str) -> Any:
     """The slots of a turn as an index, a slice where they are a run."""
     first, last = int(turn.slots[0]), int(turn.slots[-1])
-    return slice(first, last + 1) if last - first + 1 == len(turn.slots) else torch.from_numpy(turn.slots)
+    return slice(first, last + 1) if last - first + 1 == len(turn.slots) else torch.from_numpy(turn.slots).to(device, non_blocking=True)
 
 
 def _course(bench: Bench, calls: Sequence[Call], sizes: np.ndarray, wide: int, samples: Table) -> Course:
     given = [call.args[0] for call in calls]
     steps = None if all(number is None for number in given) else np.array([number or 0 for number in given])
 
-    def orders(place: int, passes: int) -> np.ndarray:
-        call = calls[place]
-        draw, size = bench.draw(call.node, "batches", call.round), int(sizes[place])
-        return np.concatenate([draw.permutation(size) for _ in range(passes)])
+    def orders(places: np.ndarray, passes: np.ndarray) -> np.ndarray:
+        return _orders(bench, [calls[place] for place in places.tolist()], sizes[places], passes)
 
     return course(sizes, steps, bench.training, width=wide, orders=orders, rows=samples.rows, least=bench.replica.least)
+
+
+def _orders(bench: Bench, calls: Sequence[Call], sizes: np.ndarray, passes: np.ndarray) -> np.ndarray:
+    """The random orders of each call's node, end to end: those of nodes with as many samples and passes at once."""
+    lengths = sizes * passes
+    starts, found = lengths.cumsum() - lengths, np.empty(lengths.sum(), np.int64)
+    groups: defaultdict[tuple[int, int, int], list[int]] = defaultdict(list)
+    for place, (call, size, count) in enumerate(zip(calls, sizes.tolist(), passes.tolist(), strict=True)):
+        groups[call.round, size, count].append(place)
+    for (number, size, count), places in groups.items():
+        keys = bench.order_keys([calls[place].node for place in places], number)
+        found[starts[places, None] + np.arange(size * count)] = draws.orders(keys, size, count).reshape(len(places), -1)
+    return found
 
 
 def _rates(bench: Bench, calls: Sequence[Call], course: Course) -> np.ndarray:

@@ -4,6 +4,7 @@
 in such workers on the machines of a Ray cluster.
 """
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -46,6 +47,11 @@ def build(name: str, make_bench: "Callable[[], Bench]", workers: int | None = No
 
         return Ray(make_bench, workers, address)
     raise ScenarioError.at("executor", f"there is no executor called {name!r}", nearest(name, NAMES))
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def to_numpy(value: Any) -> "np.ndarray":

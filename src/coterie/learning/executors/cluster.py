@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from coterie.core.errors import ScenarioError
+from coterie.learning.executors import cores
 
 ANSWER_SECONDS = 20.0
 """An address that does not answer within this has no cluster."""
@@ -71,7 +72,7 @@ def connect(address: str | None, workers: int | None) -> Any:
     ray._private.worker.print_to_stdstream = _logged  # type: ignore[assignment]  # noqa: SLF001 - it has no public way to say where workers' words go
     if not ray.is_initialized():
         if address is None:
-            _start(ray, workers or _cores(), before)
+            _start(ray, workers or cores(), before)
         else:
             _join(ray, address)
     _Local.holders += 1
@@ -135,10 +136,6 @@ def _set(values: Mapping[str, str]) -> dict[str, str | None]:
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     return before
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _start(ray: Any, workers: int, before: Mapping[str, str | None]) -> None:

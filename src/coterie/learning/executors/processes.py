@@ -26,6 +26,7 @@ from torch import Tensor
 from coterie.core.errors import ScenarioError
 from coterie.core.jobs import Handle, Job, JobFailed
 from coterie.learning.bench import Bench
+from coterie.learning.executors import cores
 from coterie.learning.executors.arena import Arena, Region, Row
 from coterie.learning.executors.inline import value_of
 from coterie.learning.executors.orders import Failure, Making, Piece, cut
@@ -58,7 +59,7 @@ class Processes:
     def __init__(self, make_bench: Callable[[], Bench], workers: int | None = None, start: Literal["fork", "spawn"] | None = None) -> None:
         if not hasattr(os, "fork"):
             raise ScenarioError.at("executor", "worker processes need a POSIX system", "use inline")
-        count = workers or _cores()
+        count = workers or cores()
         method = start or ("fork" if sys.platform == "linux" else "spawn")  # elsewhere, forking is not safe beside system libraries
         self._fork = method == "fork"
         self._context: Any = multiprocessing.get_context(method)
@@ -137,7 +138,12 @@ class Processes:
                         slot.pipe.send_bytes(order)
 
     def _order(self, slot: Slot, piece: Piece) -> bytes:
-        calls = [(tuple(map(self._where, job.inputs)), job.args, job.node, job.round) for job in piece.jobs]
+        where: dict[Handle | None, Any] = {}  # most calls have the same model: it is looked up once, and pickled once
+        for job in piece.jobs:
+            for handle in job.inputs:
+                if handle not in where:
+                    where[handle] = self._where(handle)
+        calls = [(tuple([where[handle] for handle in job.inputs]), job.args, job.node, job.round) for job in piece.jobs]
         freed, slot.freed = slot.freed, []
         return pickle.dumps((freed, piece.function, calls))
 
@@ -211,10 +217,6 @@ class Processes:
     def close(self) -> None:
         """Ends the workers."""
         self._finish()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _end(slots: list[Slot]) -> None:

@@ -64,7 +64,8 @@ class Work:
             if self.bench is None:
                 self.bench = make_bench()
                 self.bench.allocate = self._allocate
-            calls = [Call(tuple(map(self._in, inputs)), args, node, number) for inputs, args, node, number in order.calls]
+            known: dict[Any, Any] = {}
+            calls = [Call(self._in(inputs, known), args, node, number) for inputs, args, node, number in order.calls]
             return [tuple(map(self._out, values)) for values in order.function(self.bench, calls)]
         except Exception as error:  # noqa: BLE001 - whatever it is, the parent must hear of it
             return Failure.of(error, order.function, [call[2] for call in order.calls])
@@ -80,8 +81,17 @@ class Work:
             self._fresh[row.start] = row
         return vector
 
-    def _in(self, value: Any) -> Any:
-        return self.arena.view(Row(*value)) if isinstance(value, tuple) else value
+    def _in(self, values: tuple[Any, ...], known: dict[Any, Any]) -> tuple[Any, ...]:
+        """The inputs of a call; a row that other calls have, too, is one vector for all of them. known: those so far."""
+        found = []
+        for value in values:
+            if not isinstance(value, tuple):
+                found.append(value)
+                continue
+            if value not in known:
+                known[value] = self.arena.view(Row(*value))
+            found.append(known[value])
+        return tuple(found)
 
     def _out(self, value: Any) -> Any:
         """A result as it is sent: a vector that is not already in a row of this order's own is copied into one."""

@@ -13,6 +13,7 @@ from coterie.reporting.metrics import Metrics
 from coterie.reporting.report.curves import curve, evenly, lines, representatives, short, stretch
 from coterie.reporting.report.gantt import timeline
 from coterie.reporting.report.graph import MOST_EDGES, excerpt, place
+from coterie.reporting.report.verdicts import verdicts
 from coterie.reporting.run_folder import RunFolder
 from coterie.reporting.settings import settings
 from coterie.reporting.summary import Outcome, Summary, spreads
@@ -105,6 +106,7 @@ def content(folder: RunFolder) -> dict[str, Any]:
         "partition": partition(facts),
         "rounds": rounds(folder.events),
         "timeline": timeline(folder.events, facts),
+        "verdicts": verdicts(folder.events, facts, summary.rounds),
         "edges": edge_traffic(facts),
     }
 

@@ -22,9 +22,22 @@ function ganttPlot(width, line) {
     root.append(text(plot.right + 46, middle + 4, wholePercent(line.train[row]), 'axis-text', 'end'));
   });
   root.append(text(plot.right + 46, plot.top - 10, 'trains', 'axis-text', 'end'));
+  ganttFaults(root, line, shown, plot, down, across);
   if (shown.bins) ganttBins(root, line, shown, plot, down, across);
   else ganttStretches(root, line, shown, plot, down, across);
   return root;
+}
+
+function ganttFaults(root, line, shown, plot, down, across) {
+  for (const [row, told, begin, end] of shown.faults) {
+    const x = across(begin);
+    const shape = svg('rect', { x, y: plot.top + row * down + 1, width: Math.max(3, across(end) - x), height: down - 2, class: 'fault' });
+    explained(shape, `Node ${line.name[row]} ${told}`, [
+      { label: 'from', value: written(begin, 'seconds') },
+      { label: 'for', value: written(end - begin, 'seconds') },
+    ]);
+    root.append(shape);
+  }
 }
 
 function wholePercent(share) {
@@ -94,6 +107,8 @@ function ganttLegend(line) {
   const items = DOES.filter((_, kind) => kind < 2 || cuts).map(({ told, slot }, kind) =>
     element('span', { class: 'legend-item' }, svg('svg', { viewBox: '0 0 22 22', class: `legend-glyph s${slot}`, 'aria-hidden': 'true' },
       kind === 2 ? svg('path', { d: 'M6 6l10 10m0 -10l-10 10', class: 'cut' }) : svg('rect', { x: 2, y: kind ? 8.5 : 5, width: 18, height: kind ? 5 : 12, rx: 2, class: 'stretch' })), told));
+  if (line.views.some((one) => one.faults.length))
+    items.push(element('span', { class: 'legend-item' }, svg('svg', { viewBox: '0 0 22 22', class: 'legend-glyph', 'aria-hidden': 'true' }, svg('rect', { x: 2, y: 3, width: 18, height: 16, class: 'fault' })), 'meets with a fault'));
   const waits = element('span', { class: 'legend-item' }, svg('svg', { viewBox: '0 0 22 22', class: 'legend-glyph', 'aria-hidden': 'true' }, svg('line', { x1: 2, x2: 20, y1: 11, y2: 11, class: 'rest' })), 'waits');
   return element('div', { class: 'legend' }, ...items, waits);
 }

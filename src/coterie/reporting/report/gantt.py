@@ -1,5 +1,6 @@
 """Who trained, sent, waited and came too late, and when: a strip for each of some nodes."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,17 @@ MOST_STRETCHES = 2500
 BINS = 240
 CLOSE_ROUNDS = 4
 KINDS = ("train", "send", "cut")
+FAULTS = {
+    "crash": "is down",
+    "pause": "is paused",
+    "slow": "is slow",
+    "clock-skew": "has a clock that is wrong",
+    "full-disk": "has a full disk",
+    "cut": "is cut off from a neighbour",
+    "partition": "is cut off from others",
+}
+"""What a node that a fault concerns is shown as."""
+MOST_FAULTS = 500
 
 
 def timeline(events: Events, facts: Facts) -> dict[str, Any] | None:
@@ -25,6 +37,8 @@ def timeline(events: Events, facts: Facts) -> dict[str, Any] | None:
     until = float(events.seconds[-1])
     found = _pick(found, ~_of_models(found, facts))
     nodes = _rows(found, facts)
+    shown = set(nodes.tolist())
+    events = replace(events, faults=tuple(one for one in events.faults if one.what in FAULTS and not shown.isdisjoint(one.nodes)))
     found = _pick(found, np.isin(found.node, nodes) & (found.begin <= until))
     if not len(found.node) or until <= 0:
         return None
@@ -82,6 +96,7 @@ def _view(found: Stretches, events: Events, nodes: npt.NDArray[np.int32], span: 
         "end": end,
         "ends": short(events.seconds[rounds][few], 8),
         "rounds": events.round[rounds][few].tolist(),
+        "faults": _faults(events, nodes, span),
     }
     if len(within.node) > MOST_STRETCHES:
         return drawn | {"bins": {kind: [short(_binned(within, node, kind, begin, end), 2) for node in nodes] for kind in KINDS[:2]}}
@@ -91,6 +106,19 @@ def _view(found: Stretches, events: Events, nodes: npt.NDArray[np.int32], span: 
     return drawn | {
         "stretches": [list(one) for one in zip(kinds, row.tolist(), within.round.tolist(), short(starts, 8), short(stops, 8), strict=True)]
     }
+
+
+def _faults(events: Events, nodes: npt.NDArray[np.int32], span: tuple[float, float]) -> list[list[Any]]:
+    """Whom faults concerned, and when: [row, words, from, until]."""
+    begin, end = span
+    rows = {node: row for row, node in enumerate(nodes.tolist())}
+    return [
+        [rows[node], FAULTS[one.what], max(one.begin, begin), min(end if one.end is None else one.end, end)]
+        for one in events.faults
+        if one.begin <= end and (one.end is None or one.end >= begin)
+        for node in one.nodes
+        if node in rows
+    ][:MOST_FAULTS]
 
 
 def _binned(found: Stretches, node: int, kind: str, begin: float, end: float) -> npt.NDArray[np.float64]:

@@ -17,15 +17,19 @@ import numpy as np
 from markupsafe import Markup
 
 import coterie
+from coterie.reporting.facts import Attack, Facts
 from coterie.reporting.measures import measure, own
 from coterie.reporting.report import content
 from coterie.reporting.run_folder import REPORT, RunFolder, replace_file
 from coterie.reporting.settings import written
 from coterie.reporting.summary import ROUNDS, Outcome, Spread, Summary
+from coterie.reporting.tables import attacked
 from coterie.reporting.units import counted, data_size, duration, number
 
 MOST_BYTES = 5_000_000
-_SCRIPTS = ("dom.js", "format.js", "lines.js", "bars.js", "nodes.js", "graph.js", "heatmap.js", "gantt.js", "curves.js")
+MOST_NAMED = 50
+"""So many attackers are named."""
+_SCRIPTS = ("dom.js", "format.js", "lines.js", "bars.js", "nodes.js", "graph.js", "heatmap.js", "gantt.js", "verdicts.js", "curves.js")
 
 
 def write_report(folder: RunFolder) -> Path:
@@ -53,6 +57,7 @@ def report(folder: RunFolder) -> str:
         label=kind.label,
         own_label=measure(own(summary.metric)).label,
         notices=_notices(folder, summary),
+        attacks=[_attack(attack, facts) for attack in facts.attacks],
         settings=[(path, written(value)) for path, value in content.known_settings(folder).items()],
         scenario=folder.scenario,
         data=data,
@@ -61,6 +66,7 @@ def report(folder: RunFolder) -> str:
         node_rows=_node_rows(data["nodes"]),
         graph_words=_graph_words(data["graph"]),
         timeline_words=_timeline_words(data["timeline"]),
+        verdict_words=_verdict_words(summary),
     )
 
 
@@ -191,6 +197,25 @@ def _row(name: str, outcome: Outcome, summary: Summary) -> dict[str, Any]:
     }
 
 
+def _attack(attack: Attack, facts: Facts) -> list[str]:
+    """A row of the table of attacks: what, who, when, knowing what."""
+    who = [facts.name(node) for node in attack.nodes[:MOST_NAMED]] + [f"{a} – {b}" for a, b in attack.links[:MOST_NAMED]]  # noqa: RUF001
+    more = len(attack.nodes) + len(attack.links) - len(who)
+    if attack.last == attack.first:
+        rounds = f"round {attack.first}"
+    elif attack.last is None:
+        rounds = f"from round {attack.first} on" if attack.first else "every round"
+    else:
+        rounds = f"rounds {attack.first} to {attack.last}"
+    where = "on the link " if attack.links else ""
+    return [
+        attack.name.replace("_", " "),
+        where + ", ".join(who) + (f" and {number(more)} more" if more else ""),
+        rounds + (" where it would pass" if attack.stealthy else ""),
+        "nothing but the link" if attack.links else ", ".join(attack.knowledge),
+    ]
+
+
 def _node_rows(finals: list[dict[str, Any]]) -> list[list[str]]:
     """A row a node, in order of id: its name, then each final score and what it reaches alone."""
     columns: list[dict[int, str]] = []
@@ -237,6 +262,15 @@ def _timeline_words(line: dict[str, Any] | None) -> str:
     return words + ("" if line["whole"] else f" Known of the first {duration(line['known'])} alone.")
 
 
+def _verdict_words(summary: Summary) -> str:
+    """How well what was thought of updates fits who attacked."""
+    found, axis = summary.defence, "Over the same rounds as the scores above."
+    if found is None or found.recall is None:
+        return f"{axis} Who is left out by a rule need not be bad: some take few by their nature."
+    right = "" if found.precision is None else f" Of those flagged, down-weighted or cut, {found.precision:.0%} were attackers'."
+    return f"{axis}{right} Of the updates with which attackers attacked, {found.recall:.0%} were found."
+
+
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
 
@@ -250,6 +284,7 @@ def _notices(folder: RunFolder, summary: Summary) -> list[str]:
         )
     if summary.ended_by not in {None, ROUNDS}:
         notices.append(f"This run ended before its last round: {summary.ended_by}.")
+    notices += attacked(summary)
     for reason, count in sorted(folder.events.rejected.items()):
         notices.append(f"Refused by their receivers: {counted(count, 'message')} ({reason}).")
     lost = {name: int(np.isnan(values).sum()) for name, values in folder.metrics.final().items()}

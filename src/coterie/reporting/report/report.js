@@ -34,6 +34,10 @@ if (data.graph) {
   plotInto('graph', (width) => graphPlot(width, data.graph, data.measures[data.graph.metric] ?? { label: 'score', percent: false }));
   document.getElementById('roles')?.append(roleLegend(data.graph));
 }
+if (data.verdicts) {
+  plotInto('verdicts', (width) => verdictsPlot(width, data.verdicts));
+  document.getElementById('verdicts')?.append(verdictsLegend(data.verdicts));
+}
 if (data.partition) plotInto('partition', (width) => heatmapPlot(width, data.partition));
 if (data.timeline) {
   choices(document.getElementById('strips'), data.timeline.views.map((one) => one.label), (at) => (view.gantt = at));

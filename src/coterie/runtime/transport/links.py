@@ -1,9 +1,9 @@
 """The links of one place with all others: who is dialled, who is let in, what is cut off.
 
 A *place* is a process with one certificate, for one or more nodes. Between two places there is one stream, dialled by the one
-with the higher number if the other listens anywhere, and by either when it has something to send. A stream that breaks is
-dialled again, more patiently each time, by a new channel that resolves its name anew; what was on its way is sent again by the
-nodes' outboxes.
+with the higher number if the other listens anywhere; by the other one, too, if that does not come about in a few seconds. A
+stream that breaks is dialled again, more patiently each time, by a new channel that resolves its name anew; what was on its way
+is sent again by the nodes' outboxes.
 """
 
 import asyncio
@@ -26,6 +26,8 @@ from coterie.runtime.transport.stream import Outgoing, Read, Stream, Write, firs
 from coterie.runtime.transport.wire import Control, Finished, Greeting, Parts, Refused, Registered, Taken, Word, control
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, GREETING_SECONDS, CLOSING_SECONDS = 0.02, 5.0, 10.0, 2.0
+TURN_SECONDS = 3.0
+"""For how long a place leaves it to the other one to dial: its own address may be one that cannot be reached from there."""
 
 BROKEN = (tls.grpc.aio.AioRpcError, tls.grpc.aio.BaseError, asyncio.InvalidStateError)
 """What reading or writing raises when the other side, or the network, is gone."""
@@ -38,6 +40,7 @@ class Links:
 
     places: the nodes of each place, in the order of places; `mine` is this one. run: sets this run's streams apart. largest: the
     most numbers that a vector may have. listen: HOST:PORT to be dialled at; None only dials out. share_port: see `tls.server`.
+    addresses: where to dial places, if that is not what the register says.
     """
 
     def __init__(
@@ -51,11 +54,13 @@ class Links:
         largest: int,
         listen: str | None,
         share_port: bool = False,
+        addresses: Sequence[str | None] | None = None,
         limits: Limits | None = None,
         keep_register: Callable[[SignedRegister], None] = lambda _: None,
     ) -> None:
         self.credentials, self.mine, self.run, self.largest, self.limits = credentials, mine, run, largest, limits or Limits()
         self.register, self._signed = unseal(register.encoded(), credentials.authority)
+        self._addresses = addresses
         self._listen, self._share_port, self._keep_register = listen, share_port, keep_register
         self.peers = {
             place: Peer(place, nodes, Conduct(self.limits), self.limits.opening()) for place, nodes in enumerate(places) if place != mine
@@ -63,7 +68,7 @@ class Links:
         self._place_of = {node: place for place, nodes in enumerate(places) for node in nodes}
         self._server: Any = None
         self._closing = False
-        self._awaited: set[int] = set()
+        self._neighbours: tuple[int, ...] = ()
         self._wake = random.Random()  # noqa: S311 - only spreads redialling over time
 
     async def open(self, listener: Listener, neighbours: Iterable[int]) -> None:
@@ -72,8 +77,8 @@ class Links:
         if self._listen is not None:
             self._server, _ = tls.server(self.credentials, self._accept, self._listen, share_port=self._share_port)
             await self._server.start()
-        self._awaited = {place for place in neighbours if not self._dials(place)}
-        for place in neighbours:
+        self._neighbours = tuple(neighbours)
+        for place in self._neighbours:
             self.dial(place)
         self._apply_register()
 
@@ -94,10 +99,10 @@ class Links:
         return bool(peer.streams)
 
     def dial(self, place: int) -> None:
-        """See to a stream with `place`, unless there is one, that place will dial, or somebody is at it already."""
+        """See to a stream with `place`, unless there is one, or somebody is at it already."""
         peer = self.peers[place]
         busy = peer.dialling is not None and not peer.dialling.done()
-        if busy or peer.streams or peer.excluded or self._closing or place in self._awaited or self._address(place) is None:
+        if busy or peer.streams or peer.excluded or self._closing or self._address(place) is None:
             return
         peer.finished = False
         peer.dialling = self._task(peer, self._keep_dialled(peer))
@@ -151,6 +156,8 @@ class Links:
             for stream in peer.streams:
                 stream.tell(Registered(signed.encoded()))
         self._apply_register()
+        for place in self._neighbours:
+            self.dial(place)  # where it listens may be news
         return True
 
     async def close(self, *, finished: bool = True) -> None:
@@ -176,6 +183,8 @@ class Links:
         return self._address(place) is not None and (self._listen is None or place < self.mine)
 
     def _address(self, place: int) -> str | None:
+        if self._addresses is not None:
+            return self._addresses[place]
         member = self.register.member(self.peers[place].nodes[0])
         return None if member is None else member.address
 
@@ -185,8 +194,10 @@ class Links:
 
     async def _keep_dialled(self, peer: Peer) -> None:
         failures = 0
-        while not self._over(peer):
-            peer.state = "dialling" if not peer.streams else peer.state
+        if peer.place in self._neighbours and not self._dials(peer.place):
+            await asyncio.sleep(TURN_SECONDS * self._wake.uniform(1.0, 1.5))
+        while not self._over(peer) and not peer.streams:
+            peer.state = "dialling"
             if await self._dial_once(peer):
                 failures = 0
             if self._over(peer):
@@ -303,7 +314,7 @@ class Links:
     def _attach(self, peer: Peer, stream: Stream) -> None:
         """From now on what is for `peer` goes over `stream`."""
         peer.streams.append(stream)
-        peer.state, peer.problem = "connected", ""
+        peer.state, peer.problem, peer.left = "connected", "", False
         self._listener.connected(peer.place)
 
     def _detach(self, peer: Peer, stream: Stream) -> None:
@@ -312,6 +323,8 @@ class Links:
             peer.streams.remove(stream)
             if not peer.excluded and not peer.streams:
                 peer.state = "finished" if peer.finished else "not connected"
+            if not self._over(peer) and not peer.streams and peer.place in self._neighbours:
+                self.dial(peer.place)
 
     def _welcome(self, peer: Peer, stream: Stream, greeting: Control) -> None:
         """Raises PeerError unless the other side speaks of the same run with the same program."""
@@ -333,7 +346,7 @@ class Links:
             case Registered():
                 self.learn(message.signed)
             case Finished():
-                peer.finished = True
+                peer.finished = peer.left = True
                 stream.tell(Taken())
             case Taken():
                 stream.taken.set()

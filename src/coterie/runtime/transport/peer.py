@@ -53,3 +53,5 @@ class Peer:
     problem: str = ""
     excluded: bool = False
     finished: bool = False
+    left: bool = False
+    """Whether it said that it had finished, and has not been back since."""

@@ -16,6 +16,7 @@ import grpc.aio
 
 from coterie.runtime import certificates
 from coterie.runtime.identity import Credentials
+from coterie.runtime.proxy import proxy_for
 from coterie.runtime.transport.wire import MESSAGE_BYTES
 
 SERVICE, METHOD = "coterie.Peers", "Exchange"
@@ -30,13 +31,24 @@ _COMMON: list[tuple[str, str | int]] = [
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.max_metadata_size", METADATA_BYTES),
     ("grpc.http2.max_frame_size", 1 << 20),
-    ("grpc.keepalive_time_ms", int(1000 * KEEP_ALIVE_SECONDS)),
-    ("grpc.keepalive_timeout_ms", int(1000 * KEEP_ALIVE_PATIENCE_SECONDS)),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.http2.min_ping_interval_without_data_ms", 5000),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5000),
 ]
+
+
+def _kept_alive() -> list[tuple[str, int]]:
+    """A connection that is silent for so long is asked for a sign of life, and given up without one.
+
+    Any ping counts, also those by which gRPC measures the connection: for them it has a patience of its own, a minute by default.
+    """
+    every, patience = int(1000 * KEEP_ALIVE_SECONDS), int(1000 * KEEP_ALIVE_PATIENCE_SECONDS)
+    least = [(f"grpc.http2.min_{which}_interval_without_data_ms", every // 2) for which in ("ping", "recv_ping")]
+    return [
+        ("grpc.keepalive_time_ms", every),
+        ("grpc.keepalive_timeout_ms", patience),
+        ("grpc.http2.ping_timeout_ms", patience),
+        *least,
+    ]
 
 
 def channel(credentials: Credentials, address: str, host: str) -> "grpc.aio.Channel":
@@ -44,10 +56,10 @@ def channel(credentials: Credentials, address: str, host: str) -> "grpc.aio.Chan
     secure = grpc.ssl_channel_credentials(
         certificates.pem(credentials.authority), certificates.key_pem(credentials.key), certificates.pem(credentials.certificate)
     )
-    own = [("grpc.ssl_target_name_override", host), ("grpc.use_local_subchannel_pool", 1)]
-    if address.rpartition(":")[0] in {"127.0.0.1", "localhost", "[::1]"}:
-        own.append(("grpc.enable_http_proxy", 0))
-    return grpc.aio.secure_channel(address, secure, options=[*_COMMON, *own])
+    own: list[tuple[str, str | int]] = [("grpc.ssl_target_name_override", host), ("grpc.use_local_subchannel_pool", 1)]
+    proxy = proxy_for(address)
+    own.append(("grpc.enable_http_proxy", 0) if proxy is None else ("grpc.http_proxy", proxy))
+    return grpc.aio.secure_channel(address, secure, options=[*_COMMON, *_kept_alive(), *own])
 
 
 def server(credentials: Credentials, exchange: object, address: str, *, share_port: bool) -> "tuple[grpc.aio.Server, int]":
@@ -55,7 +67,7 @@ def server(credentials: Credentials, exchange: object, address: str, *, share_po
 
     share_port: let a socket of the same user that only reserves the port be bound beside it.
     """
-    options = [*_COMMON, ("grpc.so_reuseport", int(share_port)), ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION)]
+    options = [*_COMMON, *_kept_alive(), ("grpc.so_reuseport", int(share_port)), ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION)]
     made = grpc.aio.server(options=options)
     handler = grpc.stream_stream_rpc_method_handler(exchange)
     made.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler})])

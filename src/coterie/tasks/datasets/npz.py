@@ -95,6 +95,7 @@ def of_arrays(name: str, archives: list[Archive], roles: Roles, more: Further) -
         classes=() if more.classes is None else tuple(map(str, archives[0].read(more.classes, "classes"))),
         columns=_columns(archives[0], more.columns, read[0].shape),
         vocabulary=more.vocabulary,
+        spare=left is None,
     )
 
 

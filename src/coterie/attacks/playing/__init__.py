@@ -1,0 +1,1 @@
+"""What the jobs of attackers do; imported only where they run."""

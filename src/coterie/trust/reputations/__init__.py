@@ -1,0 +1,1 @@
+"""Ways of making a reputation of many rounds: a file for each."""
