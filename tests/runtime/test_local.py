@@ -33,6 +33,14 @@ class Slow(toy.ToyExecutor):
         super().run(jobs)
 
 
+class Slower(toy.ToyExecutor):
+    """Takes so long that there is time to look on."""
+
+    def run(self, jobs):
+        time.sleep(0.1)
+        super().run(jobs)
+
+
 class Broken(toy.ToyExecutor):
     def run(self, jobs):
         raise OSError("the disk is full")
@@ -100,7 +108,7 @@ def test_no_process_has_the_authoritys_key_or_anothers(monkeypatch, tmp_path):
         return key
 
     monkeypatch.setattr(certificates, "new_key", noted)
-    with LocalProcesses(local(SHAPES["ring"], Slow), 2, tmp_path) as processes:
+    with LocalProcesses(local(SHAPES["ring"], Slower), 2, tmp_path) as processes:
         wait_for(lambda: all(list(processes.folder_of(place).glob("*.checkpoint")) for place in (0, 1)))
         authority, *own = (number.to_bytes(32, "little") for number in made)
         kept = [memory_of(processes.pid(place)) for place in (0, 1)]

@@ -4,10 +4,10 @@ Baruch, Baruch, Goldberg 2019, "A Little Is Enough: Circumventing Defenses For D
 https://arxiv.org/abs/1902.06156, algorithm 3.
 """
 
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
-from scipy.special import ndtri
 
 from coterie.attacks.attack import update_attack
 from coterie.attacks.statistics import deviation, mean
@@ -30,5 +30,5 @@ def alie(honest: np.ndarray, count: int, *, z: Finite | None = None, sign: Liter
 def largest(honest: int, count: int) -> float:
     """The z of the paper for `honest` good and `count` bad nodes."""
     supporters = (honest + count) // 2 + 1 - count
-    found = float(ndtri((honest - supporters) / honest)) if 0 < supporters < honest else 0.0
+    found = NormalDist().inv_cdf((honest - supporters) / honest) if 0 < supporters < honest else 0.0
     return found if found > 0 else USUAL
