@@ -28,12 +28,12 @@ NAMES = ("centralized", "local", "distributed")
 
 def course(scenario, rounds=10, share=1.0):
     setup = Setup(scenario)
-    return Course(setup.task.train.sizes, rounds, round(rounds * share * setup.trained_samples.sum()))
+    return Course(setup.task.train.sizes, rounds, round(rounds * share * setup.workload.samples.sum()))
 
 
 def trained(scenario):
     """How many samples a run to the last round trains on, when everybody takes part."""
-    return Setup(scenario).trained_samples.sum() * scenario.until.rounds
+    return Setup(scenario).workload.samples.sum() * scenario.until.rounds
 
 
 @pytest.mark.parametrize("name", NAMES)

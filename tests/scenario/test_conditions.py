@@ -39,7 +39,7 @@ def test_groups_have_devices_and_ends_of_their_own():
         device={"name": "phone", "groups": [{"nodes": [0, "2-3"], "name": "server"}]},
         network={"name": "4g", "groups": [{"nodes": [0], "name": "lan"}], "links": [{"between": [1, 2], "latency_seconds": 3}]},
     )
-    times = found.federation.training_seconds / found.trained_samples
+    times = found.federation.training_seconds / found.workload.samples
     assert times[0] == pytest.approx(times[2]) == pytest.approx(times[1] * 8e9 / 2e11)
     ends = conditions.ends(found)
     assert (ends.up_bytes_per_second[0], ends.up_bytes_per_second[1], ends.loss[0]) == (3.1e9, 1.25e6, 0.0)

@@ -83,7 +83,7 @@ def killed(process, file):
 
 def test_nodes_take_as_many_steps_as_fit_into_the_time():
     setup = Setup(scenario("semi-synchronous with fednova"))
-    each = setup._usual_seconds / setup._usual_steps  # what a step takes
+    each = setup.workload.usual_seconds / setup.workload.usual_steps  # what a step takes
     steps = setup.federation.steps
     np.testing.assert_array_equal(steps, np.maximum(1, np.floor(1.0 / each)))
     np.testing.assert_allclose(setup.federation.training_seconds, steps * each)

@@ -30,7 +30,7 @@ def calibrate(
 
         from coterie.learning.calibration import calibrate as measure
         from coterie.scenario.reading import read
-        from coterie.scenario.setup import BACKWARD
+        from coterie.scenario.workload import BACKWARD
         from coterie.simulator.run import checked
 
         source = read(scenario, sets=settings(sets, seed=seed))

@@ -106,7 +106,7 @@ def _round(setup: Setup, number: int) -> Round:
             sent.post(node, table.exchanges(node), Model)
             if setup.federation.opinions:
                 sent.post(node, table.exchanges(node), RuleState)
-    return Round(len(table.trainers), float(setup.trained_samples[table.trainers].sum()), sent.messages, sent.bytes)
+    return Round(len(table.trainers), float(setup.workload.samples[table.trainers].sum()), sent.messages, sent.bytes)
 
 
 def _count_updates(sent: Tally, table: RoundTable) -> None:

@@ -16,11 +16,9 @@ from coterie.aggregation.rules import Rule
 from coterie.aggregation.rules import build as build_rule
 from coterie.algorithms.algorithm import Algorithm, first_model
 from coterie.algorithms.algorithm import build as build_algorithm
-from coterie.algorithms.fednova import effort
 from coterie.core import draws
 from coterie.core.errors import Fault
 from coterie.core.ids import NodeId
-from coterie.environments.devices import Load
 from coterie.federation import check
 from coterie.federation.budget import Budget, Converged, Target
 from coterie.federation.federation import Federation
@@ -37,6 +35,7 @@ from coterie.scenario import conditions, defence, plotting
 from coterie.scenario.roles import ALL, roles_of
 from coterie.scenario.scenario import Scenario
 from coterie.scenario.until import falls
+from coterie.scenario.workload import Workload
 from coterie.selection import Selection
 from coterie.tasks import task as tasks
 from coterie.tasks.dataset import Dataset
@@ -47,9 +46,6 @@ from coterie.trust.guard import Guard
 
 if TYPE_CHECKING:
     from coterie.learning.bench import Bench
-
-BACKWARD = 3
-"""A training step costs about three forward passes: forward, and backward by inputs and by weights."""
 
 
 @dataclass(frozen=True)
@@ -194,9 +190,9 @@ class Setup:
             samples=task.train.sizes,
             tests=task.test.sizes,
             mixing=self._mixing,
-            training_seconds=self.training_seconds,
-            steps=self.local_steps,
-            effort=self._effort if self.algorithm.normalizes else None,
+            training_seconds=self.workload.seconds,
+            steps=self.workload.local_steps,
+            effort=self.workload.effort if self.algorithm.normalizes else None,
             sizes={
                 Update: size * len(self.algorithm.update),
                 Model: size * (1 + len(self.algorithm.broadcast)),
@@ -243,73 +239,9 @@ class Setup:
         return replace(made, mixing=None) if self.coupled else made
 
     @cached_property
-    def trained_samples(self) -> NDArray[np.int64]:
-        """Samples that each node trains on in a round, repeats counted, shape (nodes,)."""
-        return self._usual_samples if self.local_steps is None else self._samples_of(self.local_steps)
-
-    @cached_property
-    def training_seconds(self) -> NDArray[np.float64]:
-        """How long each node's device takes for a round of training, shape (nodes,)."""
-        if self.local_steps is None:
-            return self._usual_seconds
-        share: NDArray[np.float64] = self.local_steps / np.maximum(self._usual_steps, 1)
-        return self._usual_seconds * share
-
-    @cached_property
-    def local_steps(self) -> NDArray[np.int64] | None:
-        """Optimizer steps of each node in a round, where that is as many as its device does in a given time (one at least)."""
-        seconds = self.scenario.schedule.local_seconds
-        if seconds is None:
-            return None
-        each = self._usual_seconds / np.maximum(self._usual_steps, 1)
-        fits = np.floor(seconds / np.maximum(each, 1e-12) * (1 + 1e-9))
-        steps: NDArray[np.int64] = np.maximum(1, fits).astype(np.int64)
-        return steps
-
-    @cached_property
-    def _effort(self) -> NDArray[np.float64]:
-        """What each node's steps amount to in steps of plain gradient descent."""
-        steps, settings = self._usual_steps if self.local_steps is None else self.local_steps, self.scenario.training.optimizer.params
-        momentum, nesterov = float(settings.get("momentum", 0.0)), bool(settings.get("nesterov", False))
-        return np.array([effort(count, momentum, nesterov=nesterov) for count in steps.tolist()])
-
-    @cached_property
-    def _usual_seconds(self) -> NDArray[np.float64]:
-        """`training_seconds` for as many steps or epochs as `training` says."""
-        samples, wanted = self._usual_samples, self.scenario
-        operations = BACKWARD * self.network.flops * samples
-        load = Load(operations, samples, wanted.training.batch_size, self.network.layout.size, wanted.folder)
-        return conditions.training_seconds(self, load)
-
-    @property
-    def _usual_samples(self) -> NDArray[np.int64]:
-        training, sizes = self.scenario.training, self.shards.train.sizes
-        return sizes * (training.epochs or 1) if training.steps is None else self._samples_of(np.full(len(sizes), training.steps))
-
-    def _samples_of(self, steps: NDArray[np.int64]) -> NDArray[np.int64]:
-        """How many samples so many steps of each node are on."""
-        sizes = self.shards.train.sizes
-        passes, more = np.divmod(steps, self._batches_a_pass)
-        samples: NDArray[np.int64] = passes * sizes + np.minimum(more * self._batch, sizes)  # a pass may end in a small batch
-        return samples
-
-    @property
-    def _usual_steps(self) -> NDArray[np.int64]:
-        training = self.scenario.training
-        if training.steps is not None:
-            return np.broadcast_to(np.int64(training.steps), self.shards.train.sizes.shape)
-        return self._batches_a_pass * (training.epochs or 1)
-
-    @property
-    def _batch(self) -> NDArray[np.int64]:
-        sizes = self.shards.train.sizes
-        return np.minimum(np.maximum(sizes, 1), self.scenario.training.batch_size or sizes.max(initial=1))
-
-    @property
-    def _batches_a_pass(self) -> NDArray[np.int64]:
-        sizes = self.shards.train.sizes
-        batches: NDArray[np.int64] = -(-sizes // self._batch) + (sizes == 0)
-        return batches
+    def workload(self) -> Workload:
+        """What a round of training is for each node."""
+        return Workload(self.scenario, self.network, self.shards.train.sizes, partial(conditions.training_seconds, self))
 
     @cached_property
     def _mixing_rule(self) -> Mixing:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from coterie.core.jobs import Executor
 from coterie.learning.executors import cores
-from coterie.scenario.setup import BACKWARD, Setup
+from coterie.scenario.setup import Setup
+from coterie.scenario.workload import BACKWARD
 
 HANDING_SECONDS = 150e-6
 """What it costs to hand a node's training to another process and its result back, with some margin (`executor: auto`)."""
