@@ -26,10 +26,11 @@ from coterie.federation.messages import Hello, Message
 from coterie.federation.node import Node, Refusal
 from coterie.federation.state import RoundState
 from coterie.scenario.setup import Setup
+from coterie.simulator.in_force import InForce
 from coterie.simulator.injections import Injections, Occasion, injections_of
 from coterie.simulator.queues import network_of
 from coterie.simulator.simulator import Event, Recorder, Simulator, StalledError
-from coterie.simulator.streams import NAMES, UNHARMED, Stream, fate
+from coterie.simulator.streams import UNHARMED, Stream, fate
 from coterie.simulator.timeline import Timeline
 from coterie.simulator.trace import ANSWER, BEGIN, BROKEN, CONNECT, END, MESSAGE, TIMER
 from coterie.simulator.work import JobGraph
@@ -47,13 +48,12 @@ class FaultySimulator(Simulator):
     def __init__(self, *arguments: Any, injections: Injections, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self.injections = injections
-        self.active: dict[Occasion, float] = {}
+        self.active = InForce(injections)
         self.kept: dict[int, dict[str, Any]] = {}
         self.lives: dict[int, int] = {}
         self.streams: dict[tuple[int, int], Stream] = {}
         self.held: dict[int, list[Event]] = {}
         self.stall_seconds = STALL_SECONDS
-        self._hit: Counter[tuple[str, int]] = Counter()
         self._rounds_awaited = {number for number, one in enumerate(injections.wanted) if one.at_round is not None}
         self._reported: set[tuple[int, int, str]] = set()
         self._over, self._progress = False, 0.0
@@ -181,11 +181,7 @@ class FaultySimulator(Simulator):
 
     def _gone(self, me: int) -> bool:
         """Whether a node is down for good."""
-        return me not in self.nodes and any(
-            closes == inf and me in self.injections.nodes_hit(which)
-            for which, closes in self.active.items()
-            if isinstance(self._kind(which), Crash)
-        )
+        return me not in self.nodes and self.active.for_good(me, Crash)
 
     def finished(self, node: Node, result: Any, problem: BaseException | None) -> None:
         """It stays to repeat what it has sent, for as long as anybody may ask for it."""
@@ -222,9 +218,9 @@ class FaultySimulator(Simulator):
     def _under_way(self, stream: Stream, sender: NodeId, receiver: NodeId, arrival: float, what: tuple[Any, ...]) -> None:
         """What faults make of one message on its way."""
         stream.count += 1
-        if self._messages_hit:
+        if self.active.meets_messages:
             key = draws.mixed(self._key ^ (sender * self.federation.nodes + receiver)) + (stream.count << 8)
-            found = fate(self.injections, self.active, key, sender, receiver)
+            found = fate(self.injections, self.active.until, key, sender, receiver)
             for name in found.met:
                 self.faults_met[name] += 1
                 self.recorder.fault(self.now, name, (sender, receiver), self.now)
@@ -240,19 +236,19 @@ class FaultySimulator(Simulator):
 
     def begun(self, node: Node, job: Job[Any]) -> float:
         """A slow node takes longer."""
-        if self._hit["slow", node.id]:
-            job.seconds *= prod(kind.factor for kind in self._kinds_on(node.id) if isinstance(kind, Slow))
+        if self.active.hits("slow", node.id):
+            job.seconds *= prod(kind.factor for kind in self.active.on(node.id, Slow))
         return super().begun(node, job)
 
     def after(self, node: Node, seconds: float, flow: int, token: int) -> None:
         """By the node's own clock."""
-        if self._hit["clock-skew", node.id]:
-            seconds /= prod(kind.rate for kind in self._kinds_on(node.id) if isinstance(kind, ClockSkew))
+        if self.active.hits("clock-skew", node.id):
+            seconds /= prod(kind.rate for kind in self.active.on(node.id, ClockSkew))
         super().after(node, seconds, flow, token)
 
     def keep(self, node: Node, state: Any) -> bool | None:
         """The whole node is kept, as on a disk; where that is full it waits until there is room."""
-        if self._hit["full-disk", node.id]:
+        if self.active.hits("full-disk", node.id):
             return None
         self.kept[node.id] = journal.save(node)
         if self._rounds_awaited and state.__class__ is RoundState and state.held:
@@ -270,21 +266,6 @@ class FaultySimulator(Simulator):
 
     # ---- faults
 
-    @property
-    def _messages_hit(self) -> bool:
-        return any(self._kind(which).hits == "messages" for which in self.active)
-
-    def _kind(self, which: Occasion) -> FaultKind:
-        return self.injections.wanted[which.number].kind
-
-    def _named(self, which: Occasion) -> str:
-        return NAMES[type(self._kind(which))]
-
-    def _kinds_on(self, node: int) -> list[FaultKind]:
-        return [
-            self._kind(which) for which in self.active if self._kind(which).hits == "nodes" and node in self.injections.nodes_hit(which)
-        ]
-
     def _schedule(self, which: Occasion, opens: float, closes: float) -> None:
         self._push(opens, BEGIN, *which, closes)
 
@@ -297,8 +278,8 @@ class FaultySimulator(Simulator):
                 self._schedule(Occasion(one, place, 0), self.now, closes)
 
     def _fault_begins(self, which: Occasion, closes: float) -> None:
-        self.active[which] = closes
-        kind, name, hit = self._kind(which), self._named(which), self.injections.nodes_hit(which)
+        self.active.begin(which, closes)
+        kind, (name, hit) = self.active.kind(which), self.active.named(which)
         if closes < inf:
             self._push(closes, END, *which)
         if kind.hits != "messages":
@@ -309,7 +290,6 @@ class FaultySimulator(Simulator):
             self._relink()
         elif kind.hits == "nodes":
             for node in hit:
-                self._hit[name, node] += 1
                 self._strike(kind, node)
         self._over = not self._unfinished()
 
@@ -324,22 +304,21 @@ class FaultySimulator(Simulator):
         elif isinstance(kind, Pause):
             if node not in self.held:
                 self.held[node] = []
-                lasts = max(closes for which, closes in self.active.items() if node in self.injections.nodes_hit(which)) - self.now
+                lasts = self.active.longest(node) - self.now
                 if lasts < inf:
                     self._stretch(node, lambda at: at + lasts)
         elif isinstance(kind, Slow):
             self._stretch(node, lambda at: self.now + (at - self.now) * kind.factor)
 
     def _fault_ends(self, which: Occasion) -> None:
-        del self.active[which]
-        kind, name = self._kind(which), self._named(which)
+        self.active.end(which)
+        kind, (name, hit) = self.active.kind(which), self.active.named(which)
         if kind.hits != "messages":
-            self._say(f"{name} of {', '.join(map(str, self.injections.nodes_hit(which)))} is over")
+            self._say(f"{name} of {', '.join(map(str, hit))} is over")
         if kind.hits == "links":
             self._relink()
         elif kind.hits == "nodes":
-            for node in self.injections.nodes_hit(which):
-                self._hit[name, node] -= 1
+            for node in hit:
                 self._recover(kind, name, node)
         further = Occasion(which.number, which.place, which.turn + 1)
         found = self.injections.occasion(further, self.now)
@@ -349,7 +328,7 @@ class FaultySimulator(Simulator):
     def _recover(self, kind: FaultKind, name: str, node: NodeId) -> None:
         if isinstance(kind, Slow):
             self._stretch(node, lambda at: self.now + (at - self.now) / kind.factor)
-        if self._hit[name, node]:
+        if self.active.hits(name, node):
             return
         if isinstance(kind, Pause):
             for event in self.held.pop(node):
@@ -384,21 +363,14 @@ class FaultySimulator(Simulator):
         """What `sender` sends to `receiver`."""
         found = self.streams.get((sender, receiver))
         if found is None:
-            blocked = self._blocked(sender, receiver)
+            blocked = self.active.blocks(sender, receiver)
             found = self.streams[sender, receiver] = Stream(up=not blocked, blocked=blocked)
         return found
-
-    def _blocked(self, sender: int, receiver: int) -> bool:
-        return (
-            self._hit["crash", sender] > 0
-            or self._hit["crash", receiver] > 0
-            or any(self.injections.blocks(which, sender, receiver) for which in self.active)
-        )
 
     def _relink(self) -> None:
         """Break the streams that have just been blocked; the others are there again after a while."""
         for (sender, receiver), stream in self.streams.items():
-            before, stream.blocked = stream.blocked, self._blocked(sender, receiver)
+            before, stream.blocked = stream.blocked, self.active.blocks(sender, receiver)
             if before != stream.blocked:
                 self._break(stream, sender, receiver)
 
@@ -434,7 +406,7 @@ class FaultySimulator(Simulator):
     def beside_saved(self) -> Any:
         """What faults have come to."""
         return {
-            "active": [[*which, closes] for which, closes in self.active.items()],
+            "active": self.active.saved(),
             "counts": list(self.faults_met.items()),
             "kept": list(self.kept.items()),
             "lives": list(self.lives.items()),
@@ -447,17 +419,13 @@ class FaultySimulator(Simulator):
 
     def beside_restored(self, saved: Any) -> None:
         """Become what `beside_saved` said."""
-        self.active = {Occasion(*which): closes for *which, closes in saved["active"]}
+        self.active.restored(saved["active"])
         self.faults_met = Counter(dict(saved["counts"]))
         self.kept, self.lives, self.held = dict(saved["kept"]), dict(saved["lives"]), dict(saved["held"])
         for sender, receiver, (life, count, last, up, blocked) in saved["streams"]:
             self.streams[sender, receiver] = Stream(life, count, last, up=up, blocked=blocked)
         self._rounds_awaited, self._progress = set(saved["awaited"]), saved["progress"]
         self._reported = set(saved["reported"])
-        for which in self.active:
-            if self._kind(which).hits == "nodes":
-                for node in self.injections.nodes_hit(which):
-                    self._hit[self._named(which), node] += 1
 
 
 def simulator_of(
