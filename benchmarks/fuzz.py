@@ -30,24 +30,12 @@ KEEP_INPUTS, SLOW = 100_000, ("scenario",)
 SCENARIO = "nodes: 2\nuntil: {rounds: 3}\ntask: {dataset: digits, model: {name: mlp, hidden: [8]}}\n"
 
 
-def decoders() -> dict[str, tuple[Callable[[bytes], Any], list[bytes]]]:
-    """Each decoder, and valid inputs of it to begin with."""
-    import msgspec
-
+def framing(register: bytes) -> dict[str, tuple[Callable[[bytes], Any], list[bytes]]]:
+    """The decoders of what comes in frames, as `decoders` has them; register: a valid one."""
     from coterie.core.ids import NodeId
     from coterie.federation.codec import HEADER, decode, encode
-    from coterie.federation.messages import KINDS, Model, Update
-    from coterie.runtime import certificates, enrolment, proposal
-    from coterie.runtime.authority import Trial
-    from coterie.runtime.register import unseal
-    from coterie.runtime.seals import Seals
+    from coterie.federation.messages import KINDS, Model
     from coterie.runtime.transport import wire
-    from coterie.scenario.reading import parse
-
-    trial = Trial.of(((NodeId(0),), (NodeId(1),)), ("127.0.0.1:1", "clinic.example:7001"))
-    authority, us = trial.credentials[0].authority, trial.credentials[0]
-    authority_der = certificates.der(authority)
-    seals = Seals(us, 1)
 
     def frames(kind: int, numbers: int) -> bytes:
         message = KINDS[kind](1, NodeId(0), weight=3)
@@ -72,22 +60,45 @@ def decoders() -> dict[str, tuple[Callable[[bytes], Any], list[bytes]]]:
     head, body = encode(1, NodeId(0), Model(1, NodeId(0)), (NodeId(1),), (1, 2, 3, 4), np.ones(10, np.float32))
     opening = next(wire.cut(1, head, b"s", memoryview(b"")))
     in_chunks = [opening[:15] + len(body).to_bytes(8, "little") + opening[23:], b"K" + (1).to_bytes(8, "little") + bytes(8) + bytes(body)]
-    update = Update(1, NodeId(0), weight=3)
-    good_seal = seals.of(update, memoryview(b"abc"), own=True)
-    answers: list[wire.Word] = []
-    told = proposal.Proposal(us, 3, "d", lambda _, word: bool(answers.append(word)) or True)
-    told.connected(1)
-    told.answer(proposal.Answer(0, "node-0", True, "d", "", 5, 5, 5))
-    said = [wire.Greeting("1", 2, 3), wire.Registered(trial.register.encoded()), wire.Refused("no"), wire.Finished(), wire.Word("a", b"{}")]
-    question = enrolment.Join("secret", certificates.request(us.key, "a"), "1", 1.0, "a.example:1")
-    reply = enrolment.Admitted(certificates.der(us.certificate), authority_der, trial.register.encoded(), SCENARIO, "clinics")
-    token = enrolment.Token("127.0.0.1:1", b"f" * 32, "secret", "a", 1.0)
+    said = [wire.Greeting("1", 2, 3), wire.Registered(register), wire.Refused("no"), wire.Finished(), wire.Word("a", b"{}")]
     return {
         "frame": (frame, [frames(kind, 5) for kind in KINDS]),
         "stream": (
             stream,
             [streamed(*wire.cut(1, head, b"s", body)), streamed(*in_chunks), *(streamed(wire.control(one)) for one in said)],
         ),
+    }
+
+
+def decoders() -> dict[str, tuple[Callable[[bytes], Any], list[bytes]]]:
+    """Each decoder, and valid inputs of it to begin with."""
+    import msgspec
+
+    from coterie.core.ids import NodeId
+    from coterie.federation.messages import Update
+    from coterie.runtime import certificates, enrolment, proposal
+    from coterie.runtime.authority import Trial
+    from coterie.runtime.register import unseal
+    from coterie.runtime.seals import Seals
+    from coterie.runtime.transport import wire
+    from coterie.scenario.reading import parse
+
+    trial = Trial.of(((NodeId(0),), (NodeId(1),)), ("127.0.0.1:1", "clinic.example:7001"))
+    authority, us = trial.credentials[0].authority, trial.credentials[0]
+    authority_der = certificates.der(authority)
+    seals = Seals(us, 1)
+
+    update = Update(1, NodeId(0), weight=3)
+    good_seal = seals.of(update, memoryview(b"abc"), own=True)
+    answers: list[wire.Word] = []
+    told = proposal.Proposal(us, 3, "d", lambda _, word: bool(answers.append(word)) or True)
+    told.connected(1)
+    told.answer(proposal.Answer(0, "node-0", True, "d", "", 5, 5, 5))
+    question = enrolment.Join("secret", certificates.request(us.key, "a"), "1", 1.0, "a.example:1")
+    reply = enrolment.Admitted(certificates.der(us.certificate), authority_der, trial.register.encoded(), SCENARIO, "clinics")
+    token = enrolment.Token("127.0.0.1:1", b"f" * 32, "secret", "a", 1.0)
+    return {
+        **framing(trial.register.encoded()),
         "register": (lambda data: unseal(data, authority), [trial.register.encoded()]),
         "seal": (lambda data: seals.check(update, memoryview(b"abc"), data, keep=False), [good_seal]),
         "answer": (lambda data: proposal.read_answer(data, authority_der), [answers[0].content]),

@@ -5,22 +5,12 @@ import math
 
 import pytest
 
-from cli.command import coterie_
+from cli.command import SCENARIO, coterie_
 from coterie.core.errors import ScenarioError
 from coterie.learning.executors import cluster
 from coterie.simulator import throughput
 
-SCENARIO = """\
-name: clinics
-nodes: 6
-until: 2
-task: digits
-partition: {name: dirichlet, alpha: 0.3}
-architecture: decentralized
-topology: ring
-training: {batch_size: 64}
-baselines: [local]
-"""
+BASELINES = "baselines: [local]\n"
 SAMPLES = 1151
 """That a round trains on, as `coterie check` says."""
 
@@ -28,7 +18,7 @@ SAMPLES = 1151
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     path = tmp_path_factory.mktemp("bench") / "s.yaml"
-    path.write_text(SCENARIO)
+    path.write_text(SCENARIO.replace("executor: inline\n", "") + BASELINES)
     return path
 
 
