@@ -58,7 +58,11 @@ class Watched(LocalProcesses):
     def outcome(self, at, act, seconds):
         """The results of a run in which `act()` is called once all nodes are at round `at`."""
         self.at, self.act = at, act
-        return self.results(seconds, self._saw)
+        results = self.results(seconds, self._saw)
+        assert self.mended_at, "the run was over before anything happened"
+        if self.recovered_after is None:  # it went on, to its end, before it was seen to
+            self.recovered_after = time.monotonic() - self.mended_at
+        return results
 
     def mended(self):
         """What was broken is whole again."""

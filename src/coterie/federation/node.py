@@ -18,7 +18,7 @@ from typing import Any
 
 from coterie.core.errors import PeerError
 from coterie.core.ids import NodeId
-from coterie.federation import others
+from coterie.federation import answers
 from coterie.federation.delivery import NO_TICKET, Delivery, Ticket
 from coterie.federation.driver import Driver, Refusal
 from coterie.federation.effects import (
@@ -269,7 +269,7 @@ class Node(Waits):
             case Cancel():
                 self.cancel(effect.child)
                 return None
-        value = others.perform(self, flow, effect)
+        value = answers.perform(self, flow, effect)
         return PENDING if self._ended(flow) else value
 
     def _ended(self, flow: Running) -> bool:

@@ -29,7 +29,8 @@ from coterie.scenario.setup import Setup
 from coterie.simulator.in_force import InForce
 from coterie.simulator.injections import Injections, Occasion, injections_of
 from coterie.simulator.queues import network_of
-from coterie.simulator.simulator import Event, Recorder, Simulator, StalledError
+from coterie.simulator.recorder import Recorder
+from coterie.simulator.simulator import Event, Simulator, StalledError
 from coterie.simulator.streams import UNHARMED, Stream, fate
 from coterie.simulator.timeline import Timeline
 from coterie.simulator.trace import ANSWER, BEGIN, BROKEN, CONNECT, END, MESSAGE, TIMER

@@ -27,7 +27,9 @@ from coterie.federation.messages import Message
 from coterie.federation.node import Driver, Node, Refusal
 from coterie.federation.state import RoundState
 from coterie.simulator.checks import Checks
+from coterie.simulator.heads import Heads
 from coterie.simulator.network import Network
+from coterie.simulator.recorder import Recorder
 from coterie.simulator.resting import Resting
 from coterie.simulator.timeline import Timeline
 from coterie.simulator.trace import ANSWER, MESSAGE, TIMER, TraceDigest
@@ -42,34 +44,6 @@ YOUNG_OBJECTS = 200_000
 
 class StalledError(RunError):
     """Nothing more can happen, and somebody still waits; says who waits for what."""
-
-
-class Recorder(Protocol):
-    """Who writes down what happens; `simulator.record` has the real one."""
-
-    def sent(self, time: float, sender: NodeId, to: tuple[NodeId, ...], message: Message, size: int) -> None:
-        """A message of `size` bytes goes to each of `to`."""
-
-    def reported(self, time: float, node: NodeId, round: int, facts: Handle) -> None:
-        """Facts of a node about a round; their value is there by the next `computed`."""
-
-    def refused(self, time: float, node: NodeId, refusal: Refusal) -> None:
-        """A node did not take a message in."""
-
-    def round_done(self, time: float, round: int) -> None:
-        """Nobody is in this round, or before it, any more."""
-
-    def issued(self, job: Job[Any]) -> None:
-        """A job was asked for."""
-
-    def computed(self) -> None:
-        """All facts reported so far have values."""
-
-    def happened(self, time: float, node: NodeId, what: str, detail: str) -> None:
-        """Something happened at a node that people may want to know of."""
-
-    def fault(self, time: float, name: str, nodes: tuple[int, ...], until: float) -> None:
-        """A fault concerns `nodes` (for one of messages: sender, receiver) until then."""
 
 
 @contextmanager
@@ -129,9 +103,7 @@ class Simulator:
         self.faults_met: Counter[str] = Counter()
         self.given_up: dict[int, str] = {}
         self.checks: Checks | None = None
-        self._heads: dict[int, int] = {}
-        self._at: Counter[int] = Counter()
-        self._round_done = 0
+        self.heads = Heads()
         self._reports: dict[tuple[int, str], list[Handle]] = {}
         self._problem: BaseException | None = None
 
@@ -227,8 +199,8 @@ class Simulator:
             raise StalledError(self.who_waits())
         if self.given_up and not self.results:
             raise GaveUp("nobody could finish:\n" + "\n".join(self.given_up.values()))
-        while self._round_done < self.budget.rounds:
-            self._end_round()
+        for number in self.heads.finish(self.budget.rounds):
+            self._round_over(number)
         self.recorder.computed()
 
     def who_waits(self) -> str:
@@ -382,37 +354,22 @@ class Simulator:
     # ---- what is known about rounds
 
     def _at_head(self, node: int, round: int | None) -> None:
-        """`node` is at the head of `round` and holds its model (None: it holds none any more).
+        for number in self.heads.move(node, round):
+            self._round_over(number)
 
-        A round is over once nobody who holds a model is in it or before it.
-        """
-        old = self._heads.pop(node, None)
-        if old is not None:
-            self._at[old] -= 1
-            if not self._at[old]:
-                del self._at[old]
-        if round is not None:
-            self._heads[node] = round
-            self._at[round] += 1
-            while self._round_done < round and self._round_done not in self._at:
-                self._end_round()
-
-    def _end_round(self) -> None:
-        self.timeline.round_done(self._round_done)
-        self.recorder.round_done(self.now, self._round_done)
-        self._round_done += 1
+    def _round_over(self, number: int) -> None:
+        self.timeline.round_done(number)
+        self.recorder.round_done(self.now, number)
 
     def rounds_saved(self) -> list[Any]:
         """What is known about rounds, links and who was busy, for a checkpoint."""
         reports = [[round, on, handles] for (round, on), handles in self._reports.items()]
         beside = [self.finished_at, list(self.given_up.items())]
-        return [self._round_done, list(self._heads.items()), reports, self.network.saved(), self.timeline.saved(), beside]
+        return [*self.heads.saved(), reports, self.network.saved(), self.timeline.saved(), beside]
 
     def rounds_restored(self, saved: list[Any]) -> None:
         """Know again what `rounds_saved` said."""
-        self._round_done = saved[0]
-        self._heads = dict(saved[1])
-        self._at = Counter(self._heads.values())
+        self.heads.restored(saved[:2])
         self._reports = {(round, on): handles for round, on, handles in saved[2]}
         self.network.restored(saved[3])
         self.timeline.restored(saved[4])
