@@ -1,6 +1,7 @@
 """Metrics as columns, and the curves made of them, against plain Python."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,6 +81,12 @@ def test_a_spike_survives_down_sampling() -> None:
     assert (drawn["round"][0], drawn["round"][-1]) == (0, 4999)
     assert drawn["high"].count(9.0) == 1
     assert max(drawn["middle"]) == 0.5
+
+
+def test_a_node_that_comes_back_late_does_not_turn_time_back() -> None:
+    series = columns([(0, 0, "loss", 1.0), (1, 0, "loss", 0.9), (1, 1, "loss", 0.9), (2, 0, "loss", 0.5)]).series("loss")
+    late = replace(series, seconds=np.array([0.0, 1.0, 8.0, 6.0]))
+    assert curve(late, no_events())["seconds"] == [0.0, 8.0, 8.0]
 
 
 def test_lines_of_single_nodes_are_chosen_by_rank_and_may_have_gaps() -> None:

@@ -14,8 +14,8 @@ MOST_LINES = 36
 
 def curve(series: Series, events: Events, moved_before: int = 0) -> dict[str, Any]:
     """One metric over rounds as columns of at most MOST_POINTS: `round`, `nodes`, `low`, `lower`, `middle`, `upper`, `high`
-    (over nodes: minimum, lower quartile, mean, upper quartile, maximum), `seconds` (virtual) and `bytes` (sent until then, and
-    `moved_before`).
+    (over nodes: minimum, lower quartile, mean, upper quartile, maximum), `seconds` (virtual, when the last
+    node came to that round or an earlier one) and `bytes` (sent until then, and `moved_before`).
 
     Points stand for stretches of rounds where there are too many: the band is then the widest of the stretch, the rest its last.
     """
@@ -23,7 +23,7 @@ def curve(series: Series, events: Events, moved_before: int = 0) -> dict[str, An
     rounds, value = series.round[order], series.value[order]
     start = np.flatnonzero(np.diff(rounds, prepend=-1))
     count = np.diff(start, append=len(rounds))
-    when = np.maximum.reduceat(series.seconds[order], start) if len(start) else np.empty(0)
+    when = np.maximum.accumulate(np.maximum.reduceat(series.seconds[order], start)) if len(start) else np.empty(0)
     rounds = rounds[start]
     stretches = stretch(len(rounds))
     ends = np.array([part[-1] for part in stretches], np.intp)
