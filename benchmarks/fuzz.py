@@ -212,7 +212,7 @@ def guided(fuzzed: Fuzzed, inputs: int, seed: int, corpus: Path) -> None:
     def one(data: bytes) -> None:
         fuzzed.one(data)
         if fuzzed.total >= inputs:
-            finish(fuzzed, "atheris")
+            show(finish(fuzzed, "atheris"))
             os._exit(0)
 
     fuzzed.guided = True
@@ -220,12 +220,22 @@ def guided(fuzzed: Fuzzed, inputs: int, seed: int, corpus: Path) -> None:
     atheris.Fuzz()
 
 
-def finish(fuzzed: Fuzzed, engine: str) -> None:
+def finish(fuzzed: Fuzzed, engine: str) -> dict[str, Any]:
     """Keep the figures of these decoders, beside those of others."""
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    kept[f"{engine}: {', '.join(fuzzed.names)}"] = fuzzed.told(engine)
+    told = kept[f"{engine}: {', '.join(fuzzed.names)}"] = fuzzed.told(engine)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(kept, indent=2) + "\n")
+    return told
+
+
+def show(told: dict[str, Any]) -> None:
+    """What came of it, in a few lines."""
+    print(f"{told['inputs']:,} inputs in {told['seconds']} s ({told['engine']}), no crash; the slowest took", end=" ")
+    print(f"{told['slowest input, seconds']} s; memory {told['memory, MiB']} MiB. By decoder, inputs and how many were valid:")
+    for name, count in told["inputs by decoder"].items():
+        print(f"  {name:12} {count:>10,} {told['of those accepted'][name]:>10,}")
+    print(f"Kept in {RESULTS}.", flush=True)
 
 
 def main() -> None:
@@ -241,7 +251,7 @@ def main() -> None:
     if wanted.blind:
         fuzzed = Fuzzed(wanted.only)
         blind(fuzzed, wanted.inputs, wanted.seed)
-        finish(fuzzed, "mutations")
+        show(finish(fuzzed, "mutations"))
         return
     import atheris
 

@@ -4,26 +4,39 @@ python benchmarks/nodes.py                  the run five times: seconds in all, 
 python benchmarks/nodes.py --peer PYTHON    beside p2pfl, in an environment of its own that has it, taking turns
 
 A round is what the node that ends it last takes; training is what its jobs take in the same round. Memory is a node's resident set
-and, of it, what no other process shares; nodes are forked from one that has torch and the data, so most of it is shared.
+and, of it, what no other process shares; nodes are forked from one that has torch and the data, so most of it is shared. Beside it, a
+node that was started on its own and waits for its peer, with the process that runs its jobs and when that has ended for want of any.
 """
 
 import argparse
+import asyncio
 import itertools
 import json
 import os
 import platform
 import resource
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import coterie
+from coterie.core.jobs import Handle
+from coterie.runtime import enrolment, home
+from coterie.runtime.authority import Authority
+from coterie.runtime.enrolment import Service
 from coterie.runtime.local import LocalFederation, LocalProcesses
+from coterie.runtime.node_file import NodeFile
+from coterie.runtime.site import Site
+from coterie.runtime.start import worker_of
 from coterie.scenario.setup import Setup
 
 RESULTS = Path(__file__).parent / "results" / "nodes.json"
@@ -130,16 +143,64 @@ def peer(python: Path, rounds: int, timeout: float) -> dict[str, Any]:
     return found
 
 
-def idle() -> dict[str, Any]:
-    """Memory of the process of `coterie node start`, whose jobs run in a worker of their own: after its imports, with gRPC."""
-    code = (
-        "import sys; sys.argv=['x'];"
-        "import coterie.runtime.start, coterie.runtime.transport.links, asyncio;"
-        "print(open('/proc/self/smaps_rollup').read()); print('torch' in sys.modules)"
-    )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    rss = next(int(line.split()[1]) for line in said.splitlines() if line.startswith("Rss"))
-    return {"after its imports, MB": round(rss / 1000), "torch is there": said.strip().endswith("True")}
+def joined(folder: Path) -> Path:
+    """The folder of the first of two members of a new federation."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    wanted = coterie.Scenario(**SCENARIO | {"nodes": 2, "topology": "full"})
+    authority = Authority.init(folder / "federation", name="clinics", nodes=2, scenario=wanted.yaml(), address=f"127.0.0.1:{port}")
+
+    async def join() -> None:
+        service = Service(authority)
+        await service.start("127.0.0.1", port)
+        token, _ = enrolment.invite(authority, "anna")
+        await home.join(token.written(), folder / "anna", None)
+        await service.close()
+
+    asyncio.run(join())
+    return folder / "anna"
+
+
+def waiting(idle_seconds: float = 2.0) -> dict[str, Any]:
+    """Memory of a node of `coterie node start` whose peer does not come: as long as it keeps its job worker, and then."""
+    with tempfile.TemporaryDirectory() as folder:
+        anna = joined(Path(folder))
+        (anna / "node.yaml").write_text(f"jobs_idle_seconds: {idle_seconds}\n")
+        command = [sys.executable, "-c", "from coterie.cli import main; main()", "node", "start", "--folder", str(anna)]
+        with subprocess.Popen([*command, "--file", str(anna / "node.yaml")], stderr=subprocess.DEVNULL) as process:
+            try:
+                while b"waiting for members" not in read(anna / "status.json") and process.poll() is None:
+                    time.sleep(0.05)
+                busy = family(process.pid)
+                while len(family(process.pid)) > 2:
+                    time.sleep(0.05)
+                time.sleep(0.5)
+                found = {"with its worker": busy, "without": family(process.pid)}
+            finally:
+                process.terminate()
+        site = Site.of(home.Home.read(anna), NodeFile.model_validate({"jobs_idle_seconds": 0.3}))
+        worker = worker_of(site)
+        federation = replace(site.setup.federation, steps=np.ones(2, np.int64))
+        state = federation.initially(site.me, Handle(site.setup.initial))
+        seconds = []
+        for pause in (0.0, 0.0, 1.0, 1.0, 1.0):
+            time.sleep(pause)
+            began = time.perf_counter()
+            worker.run([federation.train(site.me, state, whole=True)])
+            seconds.append(round(time.perf_counter() - began, 3))
+        worker.close()
+        return {**found, "seconds of a step where the worker is there": seconds[1], "and where it must be started": seconds[2:]}
+
+
+def read(file: Path) -> bytes:
+    """What is in it, if it is there."""
+    return file.read_bytes() if file.exists() else b""
+
+
+def family(pid: int) -> list[dict[str, float]]:
+    """Memory of a process and of all that come from it: the node's own, the launcher, perhaps the worker."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [memory_of(pid), *(one for child in children for one in family(int(child)))]
 
 
 def main() -> None:
@@ -152,7 +213,7 @@ def main() -> None:
     wanted = arguments.parse_args()
     found: dict[str, Any] = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}",
-        "a node without torch": idle(),
+        "a node that waits, MB": waiting(),
         "coterie": [],
         "p2pfl": [],
     }

@@ -33,11 +33,14 @@ class Slow(toy.ToyExecutor):
         super().run(jobs)
 
 
-class Slower(toy.ToyExecutor):
-    """Takes so long that there is time to look on."""
+class Looked(toy.ToyExecutor):
+    """Does nothing until somebody has looked on."""
+
+    file = Path()
 
     def run(self, jobs):
-        time.sleep(0.1)
+        while not self.file.exists():
+            time.sleep(0.01)
         super().run(jobs)
 
 
@@ -108,10 +111,12 @@ def test_no_process_has_the_authoritys_key_or_anothers(monkeypatch, tmp_path):
         return key
 
     monkeypatch.setattr(certificates, "new_key", noted)
-    with LocalProcesses(local(SHAPES["ring"], Slower), 2, tmp_path) as processes:
+    monkeypatch.setattr(Looked, "file", tmp_path / "looked")
+    with LocalProcesses(local(SHAPES["ring"], Looked), 2, tmp_path) as processes:
         wait_for(lambda: all(list(processes.folder_of(place).glob("*.checkpoint")) for place in (0, 1)))
         authority, *own = (number.to_bytes(32, "little") for number in made)
         kept = [memory_of(processes.pid(place)) for place in (0, 1)]
+        Looked.file.touch()
         processes.results(30)
     assert len(own) == 2
     for place in (0, 1):

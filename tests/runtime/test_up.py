@@ -8,7 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
 from typer.testing import CliRunner
 
 from coterie.cli import app
@@ -42,7 +41,7 @@ def test_reproducible_processes_end_at_the_very_models_of_the_simulator(tmp_path
     assert (real["rounds"], real["samples_trained"]) == (simulated["rounds"], simulated["samples_trained"])
 
 
-def test_ctrl_c_ends_all_nodes_cleanly(tmp_path):
+def test_ctrl_c_ends_all_nodes_cleanly_and_only_the_very_same_run_goes_on(tmp_path):
     (tmp_path / "small.yaml").write_text(SCENARIO.replace("rounds: 2", "rounds: 100000"))
     command = [sys.executable, "-c", "from coterie.cli import main; main()", "up", "small.yaml", "--out", "run"]
     with (
@@ -61,21 +60,28 @@ def test_ctrl_c_ends_all_nodes_cleanly(tmp_path):
     assert "Interrupted: all nodes have ended. It goes on with coterie resume run" in said
     assert "Traceback" not in said
     assert "rror" not in said
+    for words, problem in (
+        (["--seed", "8"], "unfinished run of another scenario"),
+        (["--reproducible"], "was begun without --reproducible"),
+    ):
+        done = CliRunner().invoke(app, ["up", str(tmp_path / "small.yaml"), "--out", str(tmp_path / "run"), *words])
+        assert done.exit_code == 2
+        assert problem in done.output
+        assert "coterie resume" in done.output
 
 
-@pytest.mark.parametrize("again", [["resume", "run"], ["up", "small.yaml", "--reproducible", "--out", "run"]], ids=lambda words: words[0])
-def test_a_run_that_was_killed_goes_on_to_the_very_same_models(tmp_path, again):
+def test_a_run_that_was_killed_twice_goes_on_to_the_very_same_models(tmp_path):
     (tmp_path / "small.yaml").write_text(SCENARIO.replace("rounds: 2", "rounds: 30"))
     coterie = [sys.executable, "-c", "from coterie.cli import main; main()"]
-    with subprocess.Popen(
-        [*coterie, "up", "small.yaml", "--reproducible", "--out", "run"], cwd=tmp_path, stderr=subprocess.DEVNULL
-    ) as process:
-        file = tmp_path / "run" / "nodes" / "node-2" / "node-2.checkpoint"
-        while not file.exists() or process.poll() is not None or kept_round(file) < 4:
-            time.sleep(0.01)
-        process.kill()
-    assert not (tmp_path / "run" / "summary.json").exists()
-    done = subprocess.run([*coterie, *again, "--json"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    begun = [*coterie, "up", "small.yaml", "--reproducible", "--out", "run"]
+    for until in (4, 12):
+        with subprocess.Popen(begun, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+            file = tmp_path / "run" / "nodes" / "node-2" / "node-2.checkpoint"
+            while process.poll() is None and (not file.exists() or kept_round(file) < until):
+                time.sleep(0.01)
+            process.kill()
+        assert not (tmp_path / "run" / "summary.json").exists()
+    done = subprocess.run([*coterie, "resume", "run", "--json"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     resumed = json.loads((tmp_path / "run" / "summary.json").read_text())
     simulated = run(read(tmp_path / "small.yaml", sets=["engine=exact"]).scenario, out=tmp_path / "simulated").summary
@@ -104,25 +110,13 @@ def test_what_is_left_out_is_said_and_baselines_are_simulated_afterwards(tmp_pat
     assert set(json.loads((tmp_path / "run" / "summary.json").read_text())["baselines"]) == {"local"}
 
 
-def test_another_scenario_or_another_way_is_not_gone_on_with(tmp_path):
-    (tmp_path / "small.yaml").write_text(SCENARIO.replace("rounds: 2", "rounds: 100000"))
-    command = [sys.executable, "-c", "from coterie.cli import main; main()", "up", "small.yaml", "--out", "run"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
-        while not (tmp_path / "run" / "nodes" / "record.msgpack").exists():
-            time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-    for words, problem in (
-        (["--seed", "8"], "unfinished run of another scenario"),
-        (["--reproducible"], "was begun without --reproducible"),
-    ):
-        done = subprocess.run([*command, *words], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 2
-        assert problem in done.stderr
-        assert "coterie resume run" in done.stderr
-
-
 def test_a_node_that_fails_ends_the_run_with_its_traceback(tmp_path):
-    (tmp_path / "own.py").write_text("def train(model, data, context):\n    raise ZeroDivisionError('of my own')\n")
+    (tmp_path / "own.py").write_text(
+        "def train(model, data, context):\n"
+        "    if context.round:\n"
+        "        raise ZeroDivisionError('of my own')\n"
+        "    return model, len(data), {}\n"
+    )
     scenario = SCENARIO.replace("task:", "training: {function: 'own:train'}\ntask:")
     (tmp_path / "small.yaml").write_text(scenario)
     done = CliRunner().invoke(app, ["up", str(tmp_path / "small.yaml"), "--out", str(tmp_path / "run")])

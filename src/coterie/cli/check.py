@@ -76,6 +76,8 @@ def _lines(setup: "Setup", found: "Outlook") -> Iterator[tuple[str, str]]:
     )
     if scenario.baselines:
         yield "baselines", ", ".join(scenario.baselines)
+    if words := setup.federation.without_its_aggregator:
+        yield "membership", words
 
 
 def _protection(setup: "Setup", byzantine: int | None) -> Iterator[tuple[str, str]]:

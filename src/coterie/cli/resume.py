@@ -19,9 +19,10 @@ def resume(folder: Folder, as_json: AsJson = False) -> None:
         finished = coterie.resume(folder, quiet=False)
         if as_json:
             typer.echo(encode(finished.summary).decode().rstrip())
-            return
-        from rich.console import Console
+        else:
+            from rich.console import Console
 
-        from coterie.reporting.tables import show_outcome
+            from coterie.reporting.tables import show_outcome
 
-        show_outcome(Console(), finished.summary, finished.report, finished.folder.events.rejected)
+            show_outcome(Console(), finished.summary, finished.report, finished.folder.events.rejected)
+        finished.summary.check_learned()

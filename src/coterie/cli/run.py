@@ -57,6 +57,7 @@ def _run_one(source: "Source", number: int, out: Path | None, *, several: bool, 
         from coterie.reporting.tables import show_outcome
 
         show_outcome(Console(), finished.summary, finished.report, finished.folder.events.rejected)
+    finished.summary.check_learned()
     return finished.summary
 
 

@@ -101,14 +101,15 @@ def _run(scenario: "Scenario", folder: "RunFolder | None", out: Path | None, *, 
 
 
 def show(folder: "RunFolder", *, as_json: bool) -> None:
-    """The outcome of a finished run, on standard output."""
+    """The outcome of a finished run, on standard output; raises RunError where nothing came of it."""
     if as_json:
         from coterie.reporting.summary import encode
 
         typer.echo(encode(folder.summary).decode().rstrip())
-        return
-    from rich.console import Console
+    else:
+        from rich.console import Console
 
-    from coterie.reporting.tables import show_outcome
+        from coterie.reporting.tables import show_outcome
 
-    show_outcome(Console(), folder.summary, folder.path / "report.html", folder.events.rejected)
+        show_outcome(Console(), folder.summary, folder.path / "report.html", folder.events.rejected)
+    folder.summary.check_learned()

@@ -39,10 +39,15 @@ class Checkpoints:
         partial.replace(file)
         return number
 
+    def has(self, me: NodeId) -> bool:
+        """Whether there is one of an earlier life of this node."""
+        file = self._file(me)
+        return file is not None and file.exists()
+
     def restore(self, node: Node, build: journal.Build) -> bool:
         """Make `node` what it was; False where nothing was kept of it. Raises ValueError for a damaged file."""
         file = self._file(node.id)
-        if file is None or not file.exists():
+        if file is None or not self.has(node.id):
             return False
         unpacker = Unpacker()
         data = unpacker.unpack(read(file, unpacker, self._vectors.from_numpy))

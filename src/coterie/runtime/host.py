@@ -8,8 +8,8 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +23,15 @@ from coterie.federation import journal
 from coterie.federation.codec import HEADER, decode, encode
 from coterie.federation.delivery import Ticket
 from coterie.federation.effects import Checkpoint, Event, Note, Report
-from coterie.federation.messages import Goodbye, Message, Parcel, Update
+from coterie.federation.messages import Goodbye, Message, Update
 from coterie.federation.node import Node, Refusal
 from coterie.runtime import admission
 from coterie.runtime.admission import Run
 from coterie.runtime.checkpoints import Checkpoints
 from coterie.runtime.company import Alone, Company
-from coterie.runtime.seals import Seals
+from coterie.runtime.jobs import Jobs
+from coterie.runtime.seals import Seals, on_their_way
+from coterie.runtime.timers import Timers
 from coterie.runtime.transport.stream import Outgoing
 from coterie.runtime.transport.wire import Parts, Word
 from coterie.runtime.watch import Watch
@@ -85,7 +87,7 @@ class Host:
         watch: Watch | None = None,
         alone_seconds: float = 600.0,
     ) -> None:
-        self.run_, self.links, self.executor, self.vectors = run, links, executor, vectors
+        self.run_, self.links, self.vectors = run, links, vectors
         self._go_on, self.watch = go_on, watch or Watch()
         self.mine = run.places[links.mine]
         self.nodes: dict[NodeId, Node] = {}
@@ -94,8 +96,7 @@ class Host:
         self._seals = Seals(links.credentials, run.number)
         self._checkpoints = Checkpoints(folder, vectors, self._seals)
         self._troubled: dict[NodeId, str] = {}
-        self._company, self._jobs_running = Company(links.peers.values(), alone_seconds), 0
-        self._jobs = ThreadPoolExecutor(1, thread_name_prefix="jobs")
+        self._company, self._jobs = Company(links.peers.values(), alone_seconds), Jobs(executor)
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
         self._early: list[tuple[int, Parts]] | None = []
@@ -116,10 +117,11 @@ class Host:
         ready: awaited once this host listens and before its nodes begin; whether they are to begin at all.
         """
         self._loop = asyncio.get_running_loop()
+        self._timers = Timers(self._loop)
         self._loop.set_exception_handler(lambda _, context: self.broke(context.get("exception") or RuntimeError(context["message"])))
         finished = False
         try:
-            await self.links.open(self, neighbours)
+            await self.links.open(self, neighbours, back=any(map(self._checkpoints.has, self.mine)))
             if ready is None or await ready():
                 again = [self._begin(me, start, build) for me in self.mine]
                 if any(again):
@@ -139,7 +141,7 @@ class Host:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._jobs.shutdown(wait=finished)
+            await self._jobs.end(wait=finished)
         return self.outcome
 
     def _tell_failures(self, problems: Iterable[BaseException]) -> None:
@@ -163,7 +165,7 @@ class Host:
         """Ends what nobody is left to go on with."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            if lack := self._company.lack(busy=self._jobs_running > 0):
+            if lack := self._company.lack(busy=self._jobs.busy):
                 self.broke(Alone(lack))
 
     async def _handed_over(self, seconds: float) -> None:
@@ -323,22 +325,11 @@ class Host:
         self._run(node, job, done)
 
     def _run(self, node: Node, job: Job[Any], done: Callable[[], None]) -> None:
-        async def run() -> None:
-            self._jobs_running += 1
-            try:
-                await self._loop.run_in_executor(self._jobs, self.executor.run, [job])
-            except Exception as problem:  # noqa: BLE001 - the node's failure, not the host's
-                self.finished(node, None, problem)
-            else:
-                done()
-            finally:
-                self._jobs_running -= 1
-
-        self._background(run())
+        self._jobs.begin(job, done, lambda problem: self.finished(node, None, problem))
 
     def after(self, node: Node, seconds: float, flow: int, token: int) -> None:
         """A timer."""
-        self._loop.call_later(seconds, node.ring, flow, token)
+        self._timers.after(seconds, partial(node.ring, flow, token))
 
     def inspect(self, node: Node, handle: Handle) -> Any:  # noqa: ARG002 - part of the driver's interface
         """Jobs have run when they answer, so values are there."""
@@ -347,7 +338,7 @@ class Host:
     def keep(self, node: Node, state: Any) -> bool | None:
         """The whole node goes to the disk, and is there when this returns; where it has no room, the node waits until it has."""
         if self._seals.kept:
-            self._seals.forget_all_but(message for one in self._all_nodes for message in _on_their_way(one))
+            self._seals.forget_all_but(message for one in self._all_nodes for message in on_their_way(one))
         problem = self._checkpoints.keep(node)
         self._trouble(node, problem and f"no room on its disk, so it waits: {problem}")
         if problem:
@@ -400,12 +391,3 @@ class Host:
             self.outcome.problems[node.id] = problem
         if len(self.outcome.results) + len(self.outcome.problems) == len(self.mine):
             self._ended.set()
-
-
-def _on_their_way(node: Node) -> Iterable[Message]:
-    """The messages that a node may still have to send: in its outbox, and parcels and updates that wait and may be handed on."""
-    if node.delivery is not None:
-        for link in node.delivery.links.values():
-            yield from (message for _, message, _ in link.outbox)
-    waiting = node.mailbox.waiting()
-    yield from (message.content if isinstance(message, Parcel) else message for message in waiting if isinstance(message, (Parcel, Update)))

@@ -29,12 +29,13 @@ from coterie.core.jobs import Executor
 from coterie.federation.effects import Flow
 from coterie.federation.federation import Federation
 from coterie.federation.flows.participate import participate
+from coterie.federation.membership import Membership
 from coterie.federation.state import RoundState
 from coterie.runtime.authority import Trial
 from coterie.runtime.host import Outcome, Vectors
 from coterie.runtime.identity import private_folder
 from coterie.runtime.simulated_only import faults
-from coterie.runtime.taking_part import Part, part_of, take_part
+from coterie.runtime.taking_part import PATIENCE_SECONDS, Part, part_of, take_part
 from coterie.runtime.watch import Watch
 from coterie.runtime.watching import Event, Piped
 from coterie.scenario.setup import Setup
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 STOPPING_SECONDS, KILLED_SECONDS, ORPHAN_SECONDS, TURN_SECONDS = 3.0, 0.2, 1.0, 15.0
 """How long processes have to end; how often it is looked whether one that was killed is there again, and whether one is an orphan; and
 how long to wait for another process in the same folder to end."""
+PATIENT = Membership(interval_seconds=60.0, deadline_seconds=PATIENCE_SECONDS)
+"""Who waits so long for a node in silence waits, as far as models go, for all."""
 
 
 class RunFailed(RunError):
@@ -71,7 +74,8 @@ class LocalFederation:
     def of(cls, setup: Setup, secret: Callable[[int], bytes] | None = None) -> "LocalFederation":
         """The federation of a scenario; raises ScenarioError for what only a simulation can bring about.
 
-        secret: of each node, what its private draws are keyed by; by default derived from the seed, as the simulator does.
+        secret: of each node, what its private draws are keyed by; by default derived from the seed, as the simulator does. By
+        default nobody goes on without a node that is only slow: that a process has ended is seen by the one that started it.
         """
         import torch
 
@@ -79,11 +83,13 @@ class LocalFederation:
 
         if found := list(faults(setup.scenario)):
             raise ScenarioError(*found)
-        bench = setup.bench("exact")
+        bench, federation = setup.bench("exact"), setup.federation
         if secret is not None:
             bench = replace(bench, secret=secret)
+        if federation.membership is None:
+            federation = replace(federation, membership=PATIENT)
         return cls(
-            setup.federation,
+            federation,
             setup.initial,
             setup.scenario.until.rounds,
             partial(executors.build, "inline", lambda: bench),

@@ -87,6 +87,8 @@ class NodeFile(_Part):
 
     listen: HOST:PORT to listen at, where that is not the address that others dial. start_within_seconds: how long to wait for
     all members before the first round. alone_for_seconds: how long to go on where no other member can be reached.
+    jobs_idle_seconds: how long the process that trains stays without a job; what it takes (most of it torch) is free then, and the next
+    job waits until another has been started.
     """
 
     data: Dataset | None = None
@@ -94,6 +96,7 @@ class NodeFile(_Part):
     listen: str | None = None
     start_within_seconds: Annotated[float, Gt(0)] = 3600.0
     alone_for_seconds: Annotated[float, Gt(0)] = 600.0
+    jobs_idle_seconds: Annotated[float, Gt(0)] = 30.0
     policy: Policy = Field(default=Policy())
 
     @classmethod

@@ -10,6 +10,7 @@ import msgspec
 
 from coterie.reporting.judged import Tally
 from coterie.reporting.run_folder import EVENTS, METRICS, RunFolder
+from coterie.reporting.summary import spreads
 from coterie.runtime.watching import Event
 
 NOT_METRICS = frozenset({"samples", "steps", "aggregated", "rejected", "judged", "received"})
@@ -52,6 +53,7 @@ class Record:
     messages: int = 0
     samples_trained: int = 0
     refused_for: Counter[str] = field(default_factory=Counter)
+    happenings: Counter[str] = field(default_factory=Counter)
     round: int = 0
     judged: Tally = field(default_factory=Tally)
     newest: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
@@ -68,6 +70,19 @@ class Record:
         """Since the run began."""
         return time.monotonic() - self._began
 
+    def figures(self) -> dict[str, Any]:
+        """What of an `Outcome` is known here: metrics as they are now, and what was counted."""
+        return {
+            **spreads(self.folder.metrics.final()),
+            "messages": self.messages,
+            "virtual_seconds": self.seconds,
+            "wall_seconds": self.seconds,
+            "samples_trained": self.samples_trained,
+            "refused": dict(sorted(self.refused_for.items())),
+            "happened": dict(sorted(self.happenings.items())),
+            "updates_taken": self.judged.taken,
+        }
+
     def keep(self, file: Path) -> None:
         """Write down all that is known, and how far the rows of the folder go; what comes later than that is lost with this process."""
         kept = {
@@ -82,6 +97,7 @@ class Record:
             "tallies": [(round, asdict(tally)) for round, tally in self._tallies.items()],
             "judged": self.judged.saved(),
             "refused": list(self.refused_for.items()),
+            "happened": list(self.happenings.items()),
         }
         partial = file.with_name(file.name + ".partial")
         partial.write_bytes(msgspec.msgpack.encode(kept))
@@ -101,6 +117,7 @@ class Record:
         self._tallies.update({round: _Tally(**tally) for round, tally in kept["tallies"]})
         self.judged.restored(kept["judged"])
         self.refused_for.update(dict(kept["refused"]))
+        self.happenings.update(dict(kept["happened"]))
 
     def take(self, event: Event) -> None:
         """One event."""
@@ -147,6 +164,7 @@ class Record:
         self.refused_for[reason] += 1
 
     def _happened(self, node: int, what: str, detail: str) -> None:
+        self.happenings[what] += 1
         self.folder.append_event(what, node=node, detail=detail, seconds=self.seconds)
 
     def _cut_off(self, nodes: tuple[int, ...], problem: str) -> None:

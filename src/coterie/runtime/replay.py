@@ -3,6 +3,8 @@
 With it a real run can be looked into afterwards, and it is the proof that a node is a function of what comes in: whatever the network
 and the clock did to a run without common rounds, each node's part in it can be had again, effect for effect and bit for bit.
 
+A node that is killed and comes back has a journal for each of its lives, which begins with its checkpoint; a killed one's may end anywhere.
+
 An entry is `(what, …)`. In: started, delivered (with the message's vector), answered (with the digests of a job's results), rung, greeted,
 repeated, left out, performed again. Out: what the node asked its driver for (`Driver`), digested.
 """
@@ -11,6 +13,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -30,6 +33,7 @@ Entry = tuple[Any, ...]
 ToNumpy = Callable[[Any], NDArray[Any]]
 INCOMING = ("deliver", "answer", "ring", "greet", "repeat", "leave_out", "perform_again")
 """The methods of a node that a driver calls."""
+LENGTH_BYTES = 8
 
 
 class Strayed(RuntimeError):
@@ -55,6 +59,19 @@ def _named(plain: Any, numbers: dict[int, str]) -> Any:
     if isinstance(plain, dict):
         return {tag: numbers[item] if tag == "h" else _named(item, numbers) for tag, item in plain.items()}
     return plain
+
+
+class Written(list[Entry]):
+    """Entries that go into `file` as they come, so that they are there when the process is killed."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self._file = file.open("wb", buffering=0)
+
+    def append(self, entry: Entry) -> None:
+        """One more."""
+        super().append(entry)
+        self._file.write(written([entry]))
 
 
 @dataclass
@@ -136,12 +153,12 @@ class Tap:
 
 
 class TappedNode(Node):
-    """A node that writes everything down (`tap`)."""
+    """A node that writes everything down (`tap`), into `file` where there is one."""
 
     __slots__ = ("tap",)
 
-    def __init__(self, me: NodeId, nodes: int, driver: Any, *, to_numpy: ToNumpy, **settings: Any) -> None:
-        self.tap = Tap(driver, to_numpy)
+    def __init__(self, me: NodeId, nodes: int, driver: Any, *, to_numpy: ToNumpy, file: Path | None = None, **settings: Any) -> None:
+        self.tap = Tap(driver, to_numpy, [] if file is None else Written(file))
         super().__init__(me, nodes, self.tap, **settings)
 
 
@@ -165,12 +182,21 @@ for _name in INCOMING:
     setattr(TappedNode, _name, _tapped(_name))
 
 
-def replay(node: TappedNode, begin: Callable[[TappedNode], object], entries: Sequence[Entry], executor: Executor, from_numpy: Any) -> Any:
-    """Have a fresh `node` go through what `entries` of an earlier one tell; the result of its first flow.
+def replay(
+    node: TappedNode,
+    begin: Callable[[TappedNode], object],
+    entries: Sequence[Entry],
+    executor: Executor,
+    from_numpy: Any,
+    *,
+    on_keep: Callable[[Node], None] = lambda _: None,
+) -> Any:
+    """Have a fresh `node` go through what `entries` of an earlier one tell; the result of its first flow, None where it was killed before.
 
-    begin: starts its first flow. executor: does its jobs anew. Raises Strayed at the first thing that is not as it was.
+    begin: starts its first flow, or loads its checkpoint. executor: does its jobs anew. on_keep: is told of each checkpoint.
+    Raises Strayed at the first thing that is not as it was.
     """
-    again = _Again(entries, executor, from_numpy)
+    again = _Again(entries, executor, from_numpy, on_keep)
     node.tap.driver = again
     again.check(node, lambda: begin(node))
     while (entry := again.next_incoming(len(node.tap.entries))) is not None:
@@ -181,10 +207,11 @@ def replay(node: TappedNode, begin: Callable[[TappedNode], object], entries: Seq
 class _Again:
     """The driver of a replay: it does jobs at once, and answers as the entries say."""
 
-    def __init__(self, entries: Sequence[Entry], executor: Executor, from_numpy: Any) -> None:
-        self._entries, self._executor, self._from_numpy = entries, executor, from_numpy
+    def __init__(self, entries: Sequence[Entry], executor: Executor, from_numpy: Any, on_keep: Callable[[Node], None]) -> None:
+        self._entries, self._executor, self._from_numpy, self._on_keep = entries, executor, from_numpy, on_keep
         self._jobs: dict[int, Job[Any]] = {}
         self._kept = iter([entry[2] for entry in entries if entry[0] == "keep"])
+        self._killed = not any(entry[0] == "finished" for entry in entries)
         self.result: Any = None
 
     def next_incoming(self, place: int) -> Entry | None:
@@ -195,6 +222,8 @@ class _Again:
         before = len(node.tap.entries)
         act()
         for place, entry in enumerate(node.tap.entries[before:], before):
+            if place >= len(self._entries) and self._killed:
+                return  # it was not given the time for it
             earlier = self._entries[place] if place < len(self._entries) else None
             told = entry[0] in INCOMING and entry[0] != "answer"  # by the replay itself, under other numbers of handles
             if not told and _plain(entry) != _plain(earlier):
@@ -229,7 +258,8 @@ class _Again:
         self._jobs[token] = job
 
     def keep(self, node: Node, state: Any) -> bool | None:  # noqa: ARG002 - the driver's interface
-        kept: bool | None = next(self._kept, False)
+        self._on_keep(node)
+        kept: bool | None = next(self._kept, None)
         return kept
 
     def inspect(self, node: Node, handle: Handle) -> Any:  # noqa: ARG002 - the driver's interface
@@ -247,13 +277,21 @@ def _plain(entry: Any) -> Any:
 
 
 def written(entries: Iterable[Entry]) -> bytes:
-    """Entries for a file."""
-    return msgspec.msgpack.encode(list(entries))
+    """Entries for a file: of each its length, and what it is."""
+    packed = (msgspec.msgpack.encode(entry) for entry in entries)
+    return b"".join(len(one).to_bytes(LENGTH_BYTES, "little") + one for one in packed)
 
 
 def read(data: bytes) -> list[Entry]:
-    """The way back; raises PeerError where it is none."""
-    try:
-        return [tuple(entry) for entry in msgspec.msgpack.decode(data, strict=False)]
-    except (msgspec.DecodeError, TypeError) as error:
-        raise PeerError("malformed", f"no journal of a node: {error}") from None
+    """The way back; half an entry at the end is left out. Raises PeerError where it is none."""
+    found, place = [], 0
+    while place + LENGTH_BYTES <= len(data):
+        begin = place + LENGTH_BYTES
+        place = begin + int.from_bytes(data[place:begin], "little")
+        if place > len(data):
+            break
+        try:
+            found.append(tuple(msgspec.msgpack.decode(data[begin:place], strict=False)))
+        except (msgspec.DecodeError, TypeError) as error:
+            raise PeerError("malformed", f"no journal of a node: {error}") from None
+    return found

@@ -9,7 +9,8 @@ import struct
 from collections.abc import Iterable
 
 from coterie.core.errors import PeerError
-from coterie.federation.messages import Message
+from coterie.federation.messages import Message, Parcel, Update
+from coterie.federation.node import Node
 from coterie.runtime import certificates
 from coterie.runtime.identity import Credentials
 
@@ -66,3 +67,12 @@ def _content(run: int, message: Message, body: memoryview) -> bytes:
     code, round, phase, origin, attempt = message.identity
     fields = _CONTENT.pack(run, code, round, origin, phase, attempt, message.weight, len(body))
     return b"coterie message\0" + fields + hashlib.sha256(body).digest()
+
+
+def on_their_way(node: Node) -> Iterable[Message]:
+    """The messages that a node may still have to send: in its outbox, and parcels and updates that wait and may be handed on."""
+    if node.delivery is not None:
+        for link in node.delivery.links.values():
+            yield from (message for _, message, _ in link.outbox)
+    waiting = node.mailbox.waiting()
+    yield from (message.content if isinstance(message, Parcel) else message for message in waiting if isinstance(message, (Parcel, Update)))

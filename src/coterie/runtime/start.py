@@ -20,7 +20,7 @@ from coterie.core.jobs import JobFailed
 from coterie.federation.federation import Federation
 from coterie.reporting.run_folder import EVENTS, METRICS, RunFolder
 from coterie.reporting.summary import Outcome as RunOutcome
-from coterie.reporting.summary import Summary, digest, spreads
+from coterie.reporting.summary import Summary, digest
 from coterie.runtime.checkpoints import where_there_is_room
 from coterie.runtime.excuse import excuse
 from coterie.runtime.host import Outcome, Vectors
@@ -38,6 +38,7 @@ from coterie.runtime.worker import Worker
 if TYPE_CHECKING:
     from coterie.learning.executors import Executor
     from coterie.runtime.transport.links import Links
+    from coterie.tasks.task import FederatedTask
 
 STATUS_SECONDS, MEETING_SECONDS = 1.0, 10.0
 RUN, ANSWERS, FOLDER = "run", "answers.json", "folder"
@@ -50,14 +51,22 @@ class Refused(RunError):
 
 
 def worker_of(site: Site) -> Worker:
-    """The process that runs this node's jobs, ready to: it has read the data. Raises ScenarioError, JobFailed."""
+    """What runs this node's jobs, ready to: it has read the data, of which this process then knows all but the samples.
+
+    Raises ScenarioError, JobFailed.
+    """
 
     def make() -> "Executor":
         from coterie.learning import executors
 
         return executors.build("inline", site.bench)
 
-    return Worker(make)
+    def about() -> "FederatedTask":
+        return site.setup.task.without_samples()
+
+    worker = Worker(make, site.file.jobs_idle_seconds, about)
+    site.setup.knows(worker.about)
+    return worker
 
 
 def checkpoint_folder(site: Site) -> Path:
@@ -307,16 +316,11 @@ def finish(site: Site, record: Record, outcome: Outcome) -> Summary:
     size = site.setup.network.layout.size
     vector = np.asarray(outcome.results[me].model.value)[:size]
     fields = RunOutcome(
-        **spreads(folder.metrics.final()),
+        **record.figures(),
         nodes=site.setup.nodes,
         rounds=outcome.results[me].round,
         bytes_sent=record.bytes_sent,
         bytes_received=sum(about.bytes_sent for node, about in enumerate(record.now) if node != me),
-        messages=record.messages,
-        virtual_seconds=record.seconds,
-        wall_seconds=record.seconds,
-        samples_trained=record.samples_trained,
-        refused=dict(sorted(record.refused_for.items())),
         digest=digest([vector]),
     )
     named = {name: getattr(fields, name) for name in RunOutcome.__struct_fields__}
@@ -334,7 +338,6 @@ def start(site: Site, folder: RunFolder, on_change: Callable[[Starting], None] =
     logging.raiseExceptions = False  # a log that a full disk has no room for ends nothing
     try:
         worker = worker_of(site)
-        site.answer()  # reads the data
     except (ScenarioError, JobFailed, RunError) as error:
         asyncio.run(excuse(site, error))
         raise

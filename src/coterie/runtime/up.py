@@ -12,7 +12,7 @@ import numpy as np
 from coterie.core.errors import ScenarioError
 from coterie.reporting.facts import Facts
 from coterie.reporting.run_folder import SUMMARY, RunFolder
-from coterie.reporting.summary import Outcome, Summary, digest, spreads
+from coterie.reporting.summary import Outcome, Summary, digest
 from coterie.runtime.authority import Trial
 from coterie.runtime.checkpoints import where_there_is_room
 from coterie.runtime.home import SECRET
@@ -154,17 +154,12 @@ def _finish(
     vectors = [results[node].vector[:size] for node in chosen]
     alike = not scenario.decentralized and all(np.array_equal(vector, vectors[0]) for vector in vectors)
     outcome = Outcome(
-        **spreads(folder.metrics.final()),
+        **record.figures(),
         nodes=setup.nodes,
         rounds=record.round,
         bytes_sent=record.bytes_sent,
         bytes_received=record.bytes_sent,
-        messages=record.messages,
         raw_bytes=setup.raw_bytes,
-        virtual_seconds=record.seconds,
-        wall_seconds=record.seconds,
-        samples_trained=record.samples_trained,
-        refused=dict(sorted(record.refused_for.items())),
         attackers=len(setup.attackers),
         defence=record.judged.defence,
         digest=digest(vectors),

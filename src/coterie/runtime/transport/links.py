@@ -20,6 +20,7 @@ from coterie.runtime import certificates
 from coterie.runtime.identity import Credentials
 from coterie.runtime.register import SignedRegister, unseal
 from coterie.runtime.transport import tls
+from coterie.runtime.transport.calls import BROKEN, certificate_of, reading, told
 from coterie.runtime.transport.limits import Conduct, Limits
 from coterie.runtime.transport.peer import Listener, Peer
 from coterie.runtime.transport.stream import Outgoing, Read, Stream, Write, first_control
@@ -28,9 +29,6 @@ from coterie.runtime.transport.wire import Control, Finished, Greeting, Parts, R
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, GREETING_SECONDS, CLOSING_SECONDS = 0.02, 5.0, 10.0, 2.0
 TURN_SECONDS = 3.0
 """For how long a place leaves it to the other one to dial: its own address may be one that cannot be reached from there."""
-
-BROKEN = (tls.grpc.aio.AioRpcError, tls.grpc.aio.BaseError, asyncio.InvalidStateError)
-"""What reading or writing raises when the other side, or the network, is gone."""
 
 log = logging.getLogger("coterie.runtime")
 
@@ -67,13 +65,16 @@ class Links:
         }
         self._place_of = {node: place for place, nodes in enumerate(places) for node in nodes}
         self._server: Any = None
-        self._closing = False
+        self._closing = self._back = False
         self._neighbours: tuple[int, ...] = ()
         self._wake = random.Random()  # noqa: S311 - only spreads redialling over time
 
-    async def open(self, listener: Listener, neighbours: Iterable[int]) -> None:
-        """Begin to listen, and dial those of `neighbours` that it is up to this place to dial; raises OSError."""
-        self._listener = listener
+    async def open(self, listener: Listener, neighbours: Iterable[int], *, back: bool = False) -> None:
+        """Begin to listen, and dial those of `neighbours` that it is up to this place to dial; raises OSError.
+
+        back: this place was there before, so that the others have dialled it in vain, and make longer and longer pauses: it dials all.
+        """
+        self._listener, self._back = listener, back
         if self._listen is not None:
             self._server, _ = tls.server(self.credentials, self._accept, self._listen, share_port=self._share_port)
             await self._server.start()
@@ -194,7 +195,7 @@ class Links:
 
     async def _keep_dialled(self, peer: Peer) -> None:
         failures = 0
-        if peer.place in self._neighbours and not self._dials(peer.place):
+        if peer.place in self._neighbours and not self._back and not self._dials(peer.place):
             await asyncio.sleep(TURN_SECONDS * self._wake.uniform(1.0, 1.5))
         while not self._over(peer) and not peer.streams:
             peer.state = "dialling"
@@ -214,7 +215,7 @@ class Links:
         channel = tls.channel(self.credentials, address, self.register.host(peer.nodes[0]))
         call = channel.stream_stream(f"/{tls.SERVICE}/{tls.METHOD}")()
         try:
-            return await self._converse(peer, _reading(call.read), call.write)
+            return await self._converse(peer, reading(call.read), call.write)
         finally:
             call.cancel()  # closing the channel does not always tell the other side
             await channel.close()
@@ -223,7 +224,7 @@ class Links:
 
     async def _accept(self, _: object, context: Any) -> None:
         try:
-            certificate = _certificate(context)
+            certificate = certificate_of(context)
             if certificates.is_authority(certificate, self.register.federation):
                 await self._from_authority(context)
                 return
@@ -235,7 +236,7 @@ class Links:
         if peer.excluded or self._closing:
             await context.abort(tls.grpc.StatusCode.PERMISSION_DENIED, "closed" if self._closing else f"cut off: {peer.problem}")
         self._make_room(peer)
-        work = self._task(peer, self._converse(peer, _reading(context.read), context.write))
+        work = self._task(peer, self._converse(peer, reading(context.read), context.write))
         peer.accepted.append(work)
         work.add_done_callback(peer.accepted.remove)
         try:
@@ -266,7 +267,7 @@ class Links:
 
     async def _from_authority(self, context: Any) -> None:
         """The authority's own service brings a register, or asks how this node is, and nothing else."""
-        message = await first_control(_reading(context.read), GREETING_SECONDS)
+        message = await first_control(reading(context.read), GREETING_SECONDS)
         if isinstance(message, Registered):
             self.learn(message.signed)
             await context.write(control(Taken()))
@@ -293,7 +294,7 @@ class Links:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(write(control(Refused(str(problem)))), 1.0)
         except BROKEN as error:
-            peer.problem = _told(error)
+            peer.problem = told(error)
             log.debug("no stream with node %s: %s", _named(peer.nodes), peer.problem)
         except Exception as problem:  # noqa: BLE001 - gRPC would swallow it
             self._listener.broke(problem)
@@ -380,29 +381,5 @@ class Links:
         return task
 
 
-def _reading(read: Callable[[], Any]) -> Read:
-    async def next_message() -> bytes | None:
-        message = await read()
-        return None if message is tls.grpc.aio.EOF else message
-
-    return next_message
-
-
-def _certificate(context: Any) -> certificates.Certificate:
-    """What the other side of a stream has proved to own; gRPC has checked that the authority signed it."""
-    found = context.auth_context().get("x509_pem_cert")
-    if not found:
-        raise PeerError("certificate", "there is none")
-    return certificates.read_certificate(found[0])
-
-
 def _named(nodes: tuple[NodeId, ...]) -> str:
     return ", ".join(map(str, nodes))
-
-
-def _told(error: BaseException) -> str:
-    """Why there is no stream, in a line."""
-    if not isinstance(error, tls.grpc.aio.AioRpcError):
-        return "the stream ended"
-    details = (error.details() or "").splitlines()
-    return f"{error.code().name.lower().replace('_', ' ')}: {details[0][:300] if details else 'no reason given'}"
