@@ -1,4 +1,5 @@
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from learning.benches import bench, task
 GRAPH = {0: (1, 3), 1: (0,), 2: (3,), 3: (0, 2, 4), 4: (3,)}
 WIDE = {"name": "mlp", "hidden": [300]}
 """3,003 numbers: two blocks of columns and a rest."""
+
+
+RULES = ["mean", "median", "geometric_median", "self_centered_clipping"]
 
 
 def at_of(engine="fast", model=WIDE, rule="mean"):
@@ -36,7 +40,7 @@ def mixed(at, rows, executor=None, nodes=tuple(GRAPH), weights=None):
 
 
 @pytest.mark.parametrize("model", ["logistic", WIDE])
-@pytest.mark.parametrize("rule", ["mean", "median"])
+@pytest.mark.parametrize("rule", RULES)
 def test_mixing_agrees(model, rule):
     fast, exact = (at_of(engine, model, rule) for engine in ("fast", "exact"))
     rows = rows_of(fast)
@@ -52,9 +56,10 @@ def test_by_hand():
     assert facts == {"aggregated": 3, "rejected": []}
 
 
+@pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_bad_model_is_left_out_where_it_came_from_and_nowhere_else(bad):
-    fast, exact = at_of(), at_of("exact")
+def test_a_bad_model_is_left_out_where_it_came_from_and_nowhere_else(bad, rule):
+    fast, exact = at_of(rule=rule), at_of("exact", rule=rule)
     rows = rows_of(fast)
     rows[1, 2500] = bad
     found, wanted = mixed(fast, rows), mixed(exact, rows)
@@ -64,8 +69,9 @@ def test_a_bad_model_is_left_out_where_it_came_from_and_nowhere_else(bad):
         np.testing.assert_allclose(vector, other, rtol=1e-5, atol=1e-6)
 
 
-def test_models_of_another_size_and_impossible_weights_are_left_out():
-    fast, exact = at_of(), at_of("exact")
+@pytest.mark.parametrize("rule", RULES)
+def test_models_of_another_size_and_impossible_weights_are_left_out(rule):
+    fast, exact = at_of(rule=rule), at_of("exact", rule=rule)
     rows = list(rows_of(fast))
     rows[1] = rows[1][:-1]
     assert [facts for _, facts in mixed(fast, rows)] == [facts for _, facts in mixed(exact, rows)]
@@ -74,13 +80,15 @@ def test_models_of_another_size_and_impossible_weights_are_left_out():
         assert [facts for _, facts in found] == [facts for _, facts in wanted]
 
 
-def test_bits_depend_on_no_companion_and_no_number_of_workers():
-    rows = rows_of(at_of())
-    wanted = [vector.tobytes() for vector, _ in mixed(at_of(), rows)]
-    assert [mixed(at_of(), rows, nodes=(node,))[0][0].tobytes() for node in GRAPH] == wanted
-    pool = Processes(at_of, 2)
+@pytest.mark.parametrize("rule", RULES)
+def test_bits_depend_on_no_companion_and_no_number_of_workers(rule):
+    made = partial(at_of, rule=rule)
+    rows = rows_of(made())
+    wanted = [vector.tobytes() for vector, _ in mixed(made(), rows)]
+    assert [mixed(made(), rows, nodes=(node,))[0][0].tobytes() for node in GRAPH] == wanted
+    pool = Processes(made, 2)
     try:
-        assert [vector.tobytes() for vector, _ in mixed(at_of(), rows, executor=pool)] == wanted
+        assert [vector.tobytes() for vector, _ in mixed(made(), rows, executor=pool)] == wanted
     finally:
         pool.close()
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from coterie.core.jobs import Call
+from coterie.learning.batched import training
 from coterie.learning.batched.policy import Batching
-from coterie.learning.batched.training import Chunk
 from coterie.learning.bench import Bench
 from learning.benches import bench, task
 
@@ -21,7 +21,7 @@ ADAM = {"name": "adam", "learning_rate": 0.01}
 
 def trained(monkeypatch, settings, sizes=(7, 5, 12, 1, 3)):
     """The shapes of updates and client states that training on `meta` gives."""
-    monkeypatch.setattr(Chunk, "_facts", lambda self, losses: [{"looked": losses.device.type}] * len(self.calls))
+    monkeypatch.setattr(training, "_facts", lambda course, losses, at: [{"looked": losses.device.type}] * len(course.steps))
     shape = {str(CNN): (8, 8), f"{OWN}Convolved": (2, 6, 6)}.get(str(settings["model"]), (6,))
     at = bench(task(sizes=sizes, tests=(0,) * len(sizes), features=shape), engine="fast", device="meta", **settings)
     at.chosen = Batching("products" if settings["model"] in ("logistic", MLP) else "vmap", 2, "it is told")

@@ -76,8 +76,8 @@ def mix(
     them. What is wrong with another's model makes it be left out, as in `aggregate`. opinions: (whose, its rule state).
     """
     outputs = Mixed(Handle(), Handle(), Handle())
-    inputs = (model, rule, *others, *(said for _, said in opinions))
-    return Job("mix", inputs, (weights, origins, tuple(rater for rater, _ in opinions)), outputs, node=node, round=round)
+    inputs = (model, rule, *others, *[said for _, said in opinions])
+    return Job("mix", inputs, (weights, origins, tuple([rater for rater, _ in opinions])), outputs, node=node, round=round)
 
 
 class Shifted(NamedTuple):

@@ -23,8 +23,10 @@ from coterie.learning.evaluation import outputs_of
 from coterie.learning.finite import finite
 from coterie.learning.together import Together
 from coterie.learning.training import joined, local, sections
+from coterie.trust.detection import Found
 from coterie.trust.guard import Guard, Judgement, Round
 from coterie.trust.ledger import Ledger
+from coterie.trust.seen import Seen
 
 Judged = tuple[int, str, str, float]
 """(origin, what became of its update, why, how much): see `coterie.trust.guard.Verdict`."""
@@ -50,7 +52,7 @@ def mix(bench: Bench, calls: Sequence[Call]) -> Sequence[tuple[Any, ...]]:
         return _mix(bench, calls)
     from coterie.learning.batched.mixing import mix as at_once
 
-    found = at_once(bench, calls) if bench.guard is None else {}
+    found = at_once(bench, calls)
     rest = [place for place in range(len(calls)) if place not in found]
     if rest:
         some = [calls[place] for place in rest]
@@ -197,28 +199,56 @@ class Desk:
         """The aggregate, or None where nothing is left that counts; raises TooFew."""
         rule, guard = self.bench.rule, self.bench.guard
         self.verdicts.clear()
-        ledger, before = (None, self.state) if guard is None else self._read(guard)
+        ledger, before = None, self.state if guard is None else self._read(guard)[1]
         inputs = self._inputs(rows, before)
         if guard is None and not rule.by_points:
             self.aggregated = len(rows.vectors)
             return self._kept(rule.combine(rows.vectors, rows.weights, **inputs), None)
-        points, weights, origins = rule.points(rows.vectors, **inputs), np.array(rows.weights), rows.origins
-        names = points.places.keys() - {"origin"}
-        if self.meaning.together is not None and names <= inputs.keys():
-            self.meaning.together.share(points, rows.vectors, [inputs[name] for name in points.places if name in names])
+        points, weights, origins = self._points(rows, inputs), np.array(rows.weights), rows.origins
         if guard is not None:
-            judged = guard.judge(points, rule, self._round(rows, weights, ledger, inputs))
-            self.verdicts += [(origins[one.place], one.what, one.reason, one.score) for one in judged.verdicts]
-            origins = [origins[place] for place in judged.kept]
-            self.state = self._written(judged.ledger, before)
+            looked = None if self.meaning.together is None else self.meaning.together.looked(guard, rows.vectors)
+            judged = self.judged(rows, points, inputs, looked)
+            origins, ledger = [origins[place] for place in judged.kept], judged.ledger
             points, weights, inputs = _only(points, judged, inputs)
-            ledger = judged.ledger
             if not weights.sum() > 0:
                 return None
         found = rule.on(points, weights, **inputs)
         self.verdicts += self._left_out(origins, points, weights)
         self.aggregated = points.count
         return self._kept(found, ledger)
+
+    def _points(self, rows: Rows, inputs: dict[str, Any]) -> Points:
+        """The rows as the rule looks at them, with what is known of them already."""
+        points = self.bench.rule.points(rows.vectors, **inputs)
+        names = points.places.keys() - {"origin"}
+        if self.meaning.together is not None and names <= inputs.keys():
+            self.meaning.together.share(points, rows.vectors, [inputs[name] for name in points.places if name in names])
+        return points
+
+    def shares(self, rows: Rows) -> np.ndarray | None:
+        """(n,) the parts of rows in what a rule without guard and state makes of them; None of a rule that gives none; raises TooFew."""
+        inputs = self._inputs(rows, self.state)
+        points, weights = self._points(rows, inputs), np.array(rows.weights)
+        found = self.bench.rule.shares(points, weights, **inputs)
+        if found is None:
+            return None
+        shares = found[: points.count].copy()
+        for name, place in points.places.items():
+            if name == "own" and place < len(found):
+                shares[rows.origins.index(self.call.node)] += found[place]
+        self.verdicts += self._left_out(rows.origins, points, weights)
+        self.aggregated = points.count
+        return shares
+
+    def judged(self, rows: Rows, points: Points, inputs: dict[str, Any], looked: tuple[Seen, Found] | None) -> Judgement:
+        """What the guard makes of the rows, of which it keeps a state and verdicts."""
+        guard = self.bench.guard
+        assert guard is not None
+        ledger, before = self._read(guard)
+        found = guard.judge(points, self.bench.rule, self._round(rows, np.array(rows.weights), ledger, inputs), looked)
+        self.verdicts += [(rows.origins[one.place], one.what, one.reason, one.score) for one in found.verdicts]
+        self.state, self.aggregated = self._written(found.ledger, before), len(found.kept)
+        return found
 
     def facts(self, rows: Rows) -> dict[str, Any]:
         """How many were aggregated, who was left out as unsound, and what was thought of the others."""

@@ -4,11 +4,13 @@ Only what it does to the model's values counts: it may use any optimizer and los
 given or another one with the same parameters.
 """
 
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from coterie.core.draws import Orders
@@ -17,6 +19,9 @@ from coterie.learning.bench import Bench
 from coterie.learning.replica import ModuleReplica
 from coterie.learning.settings import Training
 from coterie.learning.shards import Batch, Passes, batches
+
+FEWEST = 2
+"""Samples that a function is tried on, where the node has so many: some modules cannot be trained on one."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +61,36 @@ class Context:
 
 def run(bench: Bench, node: int, round: int) -> dict[str, float]:
     """Lets the user's function train what the bench's replica holds; gives its metrics and `samples`; raises ScenarioError."""
+    return _run(bench, node, round, Data(*bench.train_shards[bench.shard(node, round)]))
+
+
+def tried(bench: Bench, node: int) -> str:
+    """What is wrong with the user's function as far as one batch of a node's samples shows, in words; empty where nothing is.
+
+    Changes nothing but the bench's replica. Raises ScenarioError where the function gives something else than it should.
+    """
+    inputs, targets = bench.train_shards[node]
+    size = max(bench.training.batch_size or len(targets), FEWEST)
+    bench.replica.load(torch.from_numpy(bench.network.initial(0)))
+    try:
+        with bench.seeded(node, 0):
+            _run(bench, node, 0, Data(inputs[:size], targets[:size]))
+    except ScenarioError:
+        raise
+    except Exception as error:  # noqa: BLE001 - it is the user's code
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return f"fails on one batch: {type(error).__name__}: {error} ({last.filename}, line {last.lineno}, in {last.name})"
+    return ""
+
+
+def _run(bench: Bench, node: int, round: int, data: Data) -> dict[str, float]:
     replica, function = bench.replica, bench.function
     assert isinstance(replica, ModuleReplica)
     assert function is not None
     draw, rate = bench.draw(node, "training", round), bench.rate(round, 0)
     context = Context(node, round, bench.device, bench.training, rate, bench.loss.mean, draw, bench.orders(node, round), replica.least)
     replica.module.train()
-    module, samples, metrics = _three(function(replica.module, Data(*bench.train_shards[bench.shard(node, round)]), context))
+    module, samples, metrics = _three(function(replica.module, data, context))
     replica.take(module)
     return {name: float(value) for name, value in metrics.items()} | {"samples": int(samples)}
 

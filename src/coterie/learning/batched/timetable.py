@@ -37,6 +37,16 @@ class Course:
         return int(self.samples.shape[1])
 
 
+def passes_of(sizes: Numbers, steps: Numbers | None, settings: Training, least: int = 1) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+    """(n,) each: the samples of a node's batches and of its passes, the batches of a pass, and those of its whole course."""
+    length = np.minimum(sizes, settings.batch_size or np.iinfo(np.int64).max)
+    rest = sizes % length
+    kept = np.where((rest > 0) & (rest < least), sizes - rest, sizes)
+    in_pass = -(-kept // length)
+    wanted = in_pass * settings.epochs if settings.steps is None else np.full_like(sizes, settings.steps)
+    return length, kept, in_pass, wanted if steps is None else np.where(steps > 0, steps, wanted)
+
+
 def course(
     sizes: Numbers,
     steps: Numbers | None,
@@ -53,12 +63,7 @@ def course(
     passes) → so many random orders of each one's samples, all end to end; None takes samples as they lie. rows: (nodes (s, 1), places
     within their shards) → rows of the array. least: the smallest batch that a pass may end with.
     """
-    length = np.minimum(sizes, settings.batch_size or np.iinfo(np.int64).max)
-    rest = sizes % length
-    kept = np.where((rest > 0) & (rest < least), sizes - rest, sizes)
-    in_pass = -(-kept // length)
-    wanted = in_pass * settings.epochs if settings.steps is None else np.full_like(sizes, settings.steps)
-    steps = wanted if steps is None else np.where(steps > 0, steps, wanted)
+    length, kept, in_pass, steps = passes_of(sizes, steps, settings, least)
     owner = np.repeat(np.arange(len(sizes)), steps)
     step = np.arange(len(owner)) - np.repeat(steps.cumsum() - steps, steps)
     number, place = np.divmod(step, in_pass[owner])

@@ -14,7 +14,8 @@ from coterie.core.jobs import Call, JobFailed
 from coterie.learning.algorithm import Algorithm, Sections
 from coterie.learning.batched.chunk import width
 from coterie.learning.batched.models import Models
-from coterie.learning.batched.timetable import Course, Timetable, Turn, course
+from coterie.learning.batched.sprint import plain, sprint, sprints
+from coterie.learning.batched.timetable import Course, Timetable, Turn, course, passes_of
 from coterie.learning.bench import Bench
 from coterie.learning.shards import Table
 
@@ -29,12 +30,30 @@ def train(bench: Bench, models: Models, calls: Sequence[Call]) -> list[tuple[Any
     length = bench.training.batch_size
     found: dict[int, tuple[Any, ...]] = {}
     widths = width(np.minimum(sizes, length or bench.largest_shard), length)
-    for wide in np.unique(widths).tolist():
-        places = np.flatnonzero(widths == wide)
+    steps = passes_of(sizes, _given(calls), bench.training, bench.replica.least)[-1]
+    steps[~sprints(bench, models, steps, widths)] = 0
+    for wide, few in np.unique(np.stack([widths, steps]), axis=1).T.tolist():
+        places = np.flatnonzero((widths == wide) & (steps == few))
         for some in np.array_split(places, _timetables(bench, sizes[places])):
-            done = Chunk(bench, models, [calls[place] for place in some.tolist()], sizes[some], wide).run()
+            theirs = [calls[place] for place in some.tolist()]
+            done = _sprint(bench, theirs, sizes[some], wide) if few else Chunk(bench, models, theirs, sizes[some], wide).run()
             found.update(zip(some.tolist(), done, strict=True))
     return [found[place] for place in range(len(calls))]
+
+
+def _sprint(bench: Bench, calls: Sequence[Call], sizes: np.ndarray, wide: int) -> list[tuple[Any, ...]]:
+    """The results of nodes that sprint, all with as many steps."""
+    samples = bench.train_shards.table(np.array([bench.shard(call.node, call.round) for call in calls]))
+    course = _course(bench, calls, sizes, wide, samples)
+    updates, losses = sprint(bench, calls, samples, course, _rates(bench, calls, course))
+    nothing = bench.empty(0)
+    return [(update, nothing, facts) for update, facts in zip(updates, _facts(course, losses, slice(None)), strict=True)]
+
+
+def _given(calls: Sequence[Call]) -> np.ndarray | None:
+    """(n,) steps that the calls ask for, 0 for those of the settings; None where none asks."""
+    given = [call.args[0] for call in calls]
+    return None if all(number is None for number in given) else np.array([number or 0 for number in given])
 
 
 def _check(bench: Bench, calls: Sequence[Call], sizes: np.ndarray) -> None:
@@ -77,7 +96,7 @@ class Chunk:
         self.bench, self.models, self.calls = bench, models, calls
         self.term = bench.algorithm.gradient
         optimizer = bench.optimizer
-        self.fused = self.term is None and bench.training.clip_norm is None and getattr(optimizer, "plain", False)
+        self.fused = plain(bench)
         self.averages = type(bench.algorithm).finish is Algorithm.finish
         self.samples = bench.train_shards.table(np.array([bench.shard(call.node, call.round) for call in calls]))
         self.course = _course(bench, calls, sizes, wide, self.samples)
@@ -120,7 +139,8 @@ class Chunk:
             losses[tick] = self._step(tick, batch.view(count, wide, -1), labels.view(count, wide))
             if tick in departures:
                 self._depart(departures[tick])
-        return list(zip(*zip(*self.results, strict=True), self._facts(losses), strict=True))
+        at = self.timetable.begin[self.course.owner] + self.course.step, self.timetable.slot[self.course.owner]
+        return list(zip(*zip(*self.results, strict=True), _facts(self.course, losses, at), strict=True))
 
     def _step(self, tick: int, inputs: Tensor, targets: Tensor) -> Tensor:
         models, tables, bench = self.models, self.tables, self.bench
@@ -201,15 +221,14 @@ class Chunk:
     def _moved(self) -> np.ndarray:
         return np.bincount(self.course.owner, weights=self.rates, minlength=len(self.calls))
 
-    def _facts(self, losses: Tensor) -> list[dict[str, float]]:
-        course, timetable = self.course, self.timetable
-        at = timetable.begin[course.owner] + course.step, timetable.slot[course.owner]
-        each = losses.cpu().numpy()[at].astype(np.float64)
-        within = np.arange(course.width) < course.count[:, None]
-        sums = np.bincount(course.owner, weights=np.where(within, each, 0).sum(1), minlength=len(self.calls))
-        seen = np.bincount(course.owner, weights=course.count, minlength=len(self.calls)).astype(np.int64)
-        rows = zip((sums / seen).tolist(), seen.tolist(), course.steps.tolist(), strict=True)
-        return [{"train_loss": loss, "samples": samples, "steps": steps} for loss, samples, steps in rows]
+
+def _facts(course: Course, losses: Tensor, at: Any) -> list[dict[str, float]]:
+    """Of each node; `at` says where in `losses` those (batches, width) of the course's samples are."""
+    within, nodes = np.arange(course.width) < course.count[:, None], len(course.steps)
+    sums = np.bincount(course.owner, weights=np.where(within, losses.cpu().numpy()[at].astype(np.float64), 0).sum(1), minlength=nodes)
+    seen = np.bincount(course.owner, weights=course.count, minlength=nodes).astype(np.int64)
+    rows = zip((sums / seen).tolist(), seen.tolist(), course.steps.tolist(), strict=True)
+    return [{"train_loss": loss, "samples": samples, "steps": steps} for loss, samples, steps in rows]
 
 
 class _Held:
@@ -266,13 +285,10 @@ def _slots(turn: Turn, device: str) -> Any:
 
 
 def _course(bench: Bench, calls: Sequence[Call], sizes: np.ndarray, wide: int, samples: Table) -> Course:
-    given = [call.args[0] for call in calls]
-    steps = None if all(number is None for number in given) else np.array([number or 0 for number in given])
-
     def orders(places: np.ndarray, passes: np.ndarray) -> np.ndarray:
         return _orders(bench, [calls[place] for place in places.tolist()], sizes[places], passes)
 
-    return course(sizes, steps, bench.training, width=wide, orders=orders, rows=samples.rows, least=bench.replica.least)
+    return course(sizes, _given(calls), bench.training, width=wide, orders=orders, rows=samples.rows, least=bench.replica.least)
 
 
 def _orders(bench: Bench, calls: Sequence[Call], sizes: np.ndarray, passes: np.ndarray) -> np.ndarray:

@@ -26,7 +26,11 @@ class Inline:
         """Runs mutually independent jobs; raises JobFailed."""
         with one_thread():
             for name, some in by_function(jobs).items():
-                calls = [Call(tuple(map(value_of, job.inputs)), job.args, job.node, job.round) for job in some]
+                known: dict[tuple[Handle | None, ...], tuple[Any, ...]] = {}  # most trainings have the same inputs
+                for job in some:
+                    if job.inputs not in known:
+                        known[job.inputs] = tuple(map(value_of, job.inputs))
+                calls = [Call(known[job.inputs], job.args, job.node, job.round) for job in some]
                 for job, values in zip(some, called(name, self.bench, calls), strict=True):
                     for handle, value in zip(job.outputs, values, strict=True):
                         handle.value = value
