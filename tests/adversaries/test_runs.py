@@ -40,7 +40,11 @@ EVERYTHING = {
         "device": {"spread": "uniform"},
         "attacks": [{"name": "alie", "knowledge": "honest", "who": [2, 3]}, {"name": "flooding", "numbered": True, "who": [4]}],
     },
-    "in turn": {"architecture": "semi-decentralized", "attacks": [{"name": "inner_product", "knowledge": "honest", "who": [1, 2]}]},
+    "in turn": {
+        "architecture": "semi-decentralized",
+        "attacks": [{"name": "inner_product", "knowledge": "honest", "who": [1, 2]}],
+        "trust": "beta",  # which goes with the aggregator, and is there again after a cut
+    },
 }
 TRAINING = {"batch_size": 16, "optimizer": {"name": "sgd", "learning_rate": 0.1}}
 

@@ -5,6 +5,7 @@ import pytest
 
 import coterie
 from coterie import attacks
+from coterie.attacks import ATTACKS, update_attack
 from coterie.scenario.setup import Setup
 
 RATE, ROUNDS = 0.5, 3
@@ -138,6 +139,25 @@ def test_in_a_graph_updates_are_seen_from_where_the_attacker_began(attacked):
     run = attacked({"name": "sign_flip", "scale": 3.0, **WHO}, **settings(**shape))
     for node in range(8):  # those of attackers, too: what they keep for themselves is honest
         np.testing.assert_allclose(final(run)[node], models[node], atol=2e-5)
+
+
+def test_in_a_graph_an_attack_on_models_sees_them_as_they_are(attacked, monkeypatch):
+    shape = {"architecture": "decentralized", "topology": "ring"}
+    monkeypatch.setattr(ATTACKS, "_entries", dict(ATTACKS._entries))
+    update_attack(sees={"own"}, name="opposite_model", of_models=True)(opposite_model)
+    reference = Reference(**shape)
+    graph = coterie.topologies.build("ring")(8, 0)
+    models, bad = [reference.start()] * 8, [2, 5, 6]
+    for _ in range(ROUNDS):
+        trained = [model + reference.step(node, model) for node, model in enumerate(models)]
+        models = mixed(reference, graph, trained, lambda sender, _, trained=trained: trained[sender] * (-0.1 if sender in bad else 1))
+    run = attacked({"name": "opposite_model", **WHO}, **settings(**shape))
+    np.testing.assert_allclose(final(run)[0], models[0], atol=2e-5)
+
+
+def opposite_model(honest, count, *, own):
+    """The opposite of the attacker's own model, and short."""
+    return -0.1 * own
 
 
 @pytest.mark.parametrize("engine", ["exact", "fast"])

@@ -14,7 +14,7 @@ HONEST, BAD = range(16), range(16, 20)
 
 
 def test_all_reputations_are_tried_somewhere():
-    assert set(REPUTATIONS.names()) == {*NAMES, "leave-one-out", "eigentrust"}
+    assert set(REPUTATIONS.names()) == {*NAMES, "leave-one-out", "eigentrust", "votes"}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -201,7 +201,7 @@ class Coalition:
 
     def _weights(self, receiver: int, around: tuple[NodeId, ...]) -> dict[int, float]:
         """What each model weighs where `receiver` mixes."""
-        samples = {NodeId(node): int(self.federation.samples[node]) for node in (*around, receiver)}
+        samples = tuple(int(self.federation.samples[node]) for node in (receiver, *around))
         found = self.federation.mixing(NodeId(receiver), around, samples, {})
         return dict(zip((receiver, *around), found, strict=True))
 

@@ -216,8 +216,16 @@ class Mixed(Points):
     def block(self, start: int, stop: int, dtype: Any = None) -> np.ndarray:
         """The columns start … stop - 1 of the updates."""
         below = self.base.block(start, stop, dtype)
-        found: np.ndarray = self.shares[: self.count, : self.base.count].astype(below.dtype) @ below
-        return found
+        shares, places = self._different
+        found: np.ndarray = shares.astype(below.dtype) @ below
+        return found if places is None else found[places]
+
+    @cached_property
+    def _different(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """(shares of the updates below in those that differ from one another, which of these each update is; None: all, in order)."""
+        every = self.shares[: self.count, : self.base.count]
+        shares, places = np.unique(every, axis=0, return_inverse=True)
+        return (every, None) if len(shares) == self.count else (shares, places.reshape(-1))
 
     def _gram(self, precise: bool) -> Gram:
         if precise and not self.wide:

@@ -153,6 +153,19 @@ class Rule:
         found = self.of(points, _weights(weights, points.count), {**known, **self._places(points, known)})
         return self._finished(found, known, points.model)
 
+    def shares(self, points: Points, weights: Any, **inputs: Any) -> np.ndarray | None:
+        """The parts (k,) of the points in the aggregate, for who sums the vectors otherwise; None of a rule that gives none, or a state."""
+        if not isinstance(self.function, OfGram):
+            return None
+        known = {**self.given, **inputs}
+        self._known(known)
+        self._enough(points.count)
+        found, state = self.function.shares(
+            points, _weights(weights, points.count), **{**self.params, **known, **self._places(points, known)}
+        )
+        points.tell(found)
+        return found if state is None else None
+
     def _places(self, points: Points, inputs: Mapping[str, Any]) -> dict[str, int]:
         return {name: points.places[name] for name, value in {**self.params, **inputs}.items() if self.is_vector(name, value)}
 

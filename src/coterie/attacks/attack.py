@@ -36,13 +36,16 @@ One whose default is None may be left out.
 
 
 class Update:
-    """A registered function `(honest (h, d), count, *, parameters) -> (d,) or (count, d)`, in NumPy; it may also return a state."""
+    """A registered function `(honest (h, d), count, *, parameters) -> (d,) or (count, d)`, in NumPy; it may also return a state.
+
+    of_models: whether, in a graph, it is given models as they are, and not what they differ by from the attacker's last.
+    """
 
     function: Function
 
-    def __init__(self, function: Function, sees: Collection[Sight]) -> None:
+    def __init__(self, function: Function, sees: Collection[Sight], *, of_models: bool = False) -> None:
         _wrap(self, function)
-        self.sees = frozenset(sees)
+        self.sees, self.of_models = frozenset(sees), of_models
 
     def __call__(self, honest: np.ndarray, count: int, **params: Any) -> Any:
         """What the attackers send."""
@@ -71,9 +74,9 @@ def _wrap(thing: Any, function: Function) -> None:
         setattr(thing, name, getattr(function, name))
 
 
-def update_attack(sees: Collection[Sight] = (), name: str | None = None) -> Callable[[Function], Function]:
-    """Decorator: register an update attack with what its attackers must see."""
-    return lambda function: ATTACKS.register(name)(Update(function, sees))
+def update_attack(sees: Collection[Sight] = (), name: str | None = None, *, of_models: bool = False) -> Callable[[Function], Function]:
+    """Decorator: register an update attack with what its attackers must see; see `Update`."""
+    return lambda function: ATTACKS.register(name)(Update(function, sees, of_models=of_models))
 
 
 def data_attack(trigger: Function | None = None, name: str | None = None) -> Callable[[Function], Function]:

@@ -27,6 +27,8 @@ def dissensus(
     """
     shares = np.ones(len(honest)) if weights is None else np.asarray(weights, dtype=np.float64)
     theirs = count * shares.mean() if weight is None else weight
+    if theirs == 0:
+        return received
     pull = shares @ honest - shares.sum() * received.astype(np.float64)
     found: np.ndarray = received - epsilon * pull / theirs
     return found

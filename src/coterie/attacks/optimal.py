@@ -10,49 +10,43 @@ from typing import Any
 import numpy as np
 
 from coterie.aggregation.gram import NotFinite
-from coterie.attacks.attack import update_attack
+from coterie.attacks.attack import Function, update_attack
 from coterie.attacks.statistics import deviation, mean
 from coterie.core.bounds import Count, Finite, Positive, Probability
 
 Rule = Callable[..., Any]
 
 
-@update_attack(sees={"own", "rule"})
-def optimal_alie(
-    honest: np.ndarray,
-    count: int,
-    *,
-    evaluations: Count = 20,
-    first: Finite = 0.0,
-    step: Positive = 10.0,
-    ratio: Probability = 0.8,
-    rule: Rule,
-) -> np.ndarray:
-    """The mean less z standard deviations, for the z that moves `rule` farthest from the mean of the known updates.
+def _searched(name: str, what: str, line: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]) -> Function:
+    """Registers the attack `name`; line: (the known updates (h, d)) → the point (d,) at factor 0, and the direction that it multiplies."""
+
+    def attack(
+        honest: np.ndarray,
+        count: int,
+        *,
+        evaluations: Count = 20,
+        first: Finite = 0.0,
+        step: Positive = 10.0,
+        ratio: Probability = 0.8,
+        rule: Rule,
+    ) -> np.ndarray:
+        base, away = line(honest)
+        return base + _strongest(honest, count, (base, away), rule, (evaluations, first, step, ratio)) * away
+
+    attack.__name__ = attack.__qualname__ = name
+    attack.__doc__ = f"""{what} that moves `rule` farthest from the mean of the known updates.
 
     Found in so many `evaluations` of the rule: from `first` in steps that double while it pays, then steps shortened by `ratio`.
     """
-    middle, spread = mean(honest), deviation(honest)
-    return middle - _strongest(honest, count, (middle, -spread), rule, (evaluations, first, step, ratio)) * spread
+    return update_attack(sees={"own", "rule"})(attack)
 
 
-@update_attack(sees={"own", "rule"})
-def optimal_inner_product(
-    honest: np.ndarray,
-    count: int,
-    *,
-    evaluations: Count = 20,
-    first: Finite = 0.0,
-    step: Positive = 10.0,
-    ratio: Probability = 0.8,
-    rule: Rule,
-) -> np.ndarray:
-    """-epsilon times the mean, for the epsilon that moves `rule` farthest from the mean of the known updates.
-
-    Found in so many `evaluations` of the rule: from `first` in steps that double while it pays, then steps shortened by `ratio`.
-    """
-    middle = mean(honest)
-    return -_strongest(honest, count, (0 * middle, -middle), rule, (evaluations, first, step, ratio)) * middle
+optimal_alie = _searched(
+    "optimal_alie", "The mean less z standard deviations, for the z", lambda honest: (mean(honest), -deviation(honest))
+)
+optimal_inner_product = _searched(
+    "optimal_inner_product", "-epsilon times the mean, for the epsilon", lambda honest: (np.zeros(honest.shape[1]), -mean(honest))
+)
 
 
 def _strongest(

@@ -5,6 +5,7 @@ deviation, 3.5 of which they take for an outlier. Corrections for few values: Cr
 two highly robust estimators of scale".
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -61,13 +62,20 @@ class Detection:
 
     def found(self, seen: Seen) -> Found:
         """What stands out among n updates; nothing among fewer than FEWEST."""
-        if seen.count < FEWEST:
-            return Found(np.zeros(seen.count), ("",) * seen.count)
-        scores = robust_z(np.stack([one(seen) for one in self.made]))
+        (found,) = self.found_in([seen])
+        return found
+
+    def found_in(self, groups: Sequence[Seen]) -> list[Found]:
+        """The same of several groups of as many updates each."""
+        count = groups[0].count
+        if count < FEWEST:
+            return [Found(np.zeros(count), ("",) * count) for _ in groups]
+        scores = robust_z(np.array([[one(seen) for one in self.made] for seen in groups]))
         both = np.array([one.tail == "both" for one in self.made])
         scores = np.where(both[:, None], np.abs(scores), np.maximum(scores, 0))
-        best = scores.argmax(axis=0)
-        return Found(scores.max(axis=0), tuple(self.made[place].name for place in best.tolist()))
+        names = [one.name for one in self.made]
+        best, most = scores.argmax(axis=1).tolist(), scores.max(axis=1)
+        return [Found(values, tuple(names[place] for place in places)) for values, places in zip(most, best, strict=True)]
 
 
 def robust_z(values: Any) -> np.ndarray:

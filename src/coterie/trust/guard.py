@@ -109,10 +109,10 @@ class Guard:
         low = ledger.ids[self.reputation.scores(ledger.rows) < self.reputation.quarantine]
         return {node for node in low.tolist() if (number + node) % self.reputation.asked_every}
 
-    def judge(self, points: Points, rule: Rule, known: Round) -> Judgement:
-        """What becomes of the n updates of a round."""
-        seen = Seen(points, known.losses)
-        found = self.detection.found(seen)
+    def judge(self, points: Points, rule: Rule, known: Round, looked: tuple[Seen, Found] | None = None) -> Judgement:
+        """What becomes of the n updates of a round; looked: what is seen among them, and what stands out, where that is known."""
+        seen = Seen(points, known.losses) if looked is None else looked[0]
+        found = self.detection.found(seen) if looked is None else looked[1]
         mine = known.origins == known.me
         out = (found.scores > self.detection.threshold) & ~mine
         ledger, scores = self._thought(seen, found, known)
@@ -131,8 +131,8 @@ class Guard:
                 for place in np.flatnonzero(trusted < NOTED).tolist()
                 if place not in out_anyway
             ]
-        gone, told = _settled(verdicts, cuts, _room(rule, points.count))
-        kept = np.setdiff1d(np.arange(points.count), gone)
+        gone, told = _settled(verdicts, cuts, _room(rule, points.count) if cuts else 0)
+        kept = np.delete(np.arange(points.count), gone)
         return Judgement(kept, (known.weights * factors)[kept], told, ledger)
 
     def _verdict(self, found: Found, place: int) -> Verdict:
@@ -158,23 +158,33 @@ class Guard:
             return None, None
         before = known.ledger or Ledger.empty(len(reputation.columns))
         rows, seen_before = before.of(known.origins)
-        late = start(reputation.scores(before.rows), reputation.newcomer)
         for place in np.flatnonzero(~seen_before).tolist():
-            founding = not len(before.ids) if self.founders is None else int(known.origins[place]) in self.founders
-            rows[place] = reputation.began(NEUTRAL if founding else late)
-        ids, places, counts = np.unique(known.origins, return_inverse=True, return_counts=True)
+            origin = int(known.origins[place])
+            founding = origin == known.me or (not len(before.ids) if self.founders is None else origin in self.founders)
+            late = NEUTRAL if founding else start(reputation.scores(before.rows), reputation.newcomer)
+            rows[place] = reputation.began(late)
+        ids, places, counts = _senders(known.origins)
         if points.count >= FEWEST:
-            own = points.vector(int(np.flatnonzero(known.origins == known.me)[0])) if known.models else None
+            mine = int(np.flatnonzero(known.origins == known.me)[0]) if known.models else None
             threshold, many = self.detection.threshold, counts[places]
             rows = reputation.observed(
-                rows, Evidence(seen, found, threshold, lags=known.lags, messages=many, losses_of=known.losses_of, own=own)
+                rows, Evidence(seen, found, threshold, lags=known.lags, messages=many, losses_of=known.losses_of, mine=mine)
             )
-        thought = reputation.scores(rows)
-        worst = np.array([min(np.flatnonzero(places == at).tolist(), key=lambda place: thought[place]) for at in range(len(ids))])
+        worst = places
+        if len(ids) < points.count:
+            thought = reputation.scores(rows)
+            worst = np.array([min(np.flatnonzero(places == at).tolist(), key=lambda place: thought[place]) for at in range(len(ids))])
         others = ids != known.me
         ledger = before.with_rows(ids[others], rows[worst][others])
         scores = reputation.judged(known.me, ids, ledger, seen_before[worst], known.opinions)
         return ledger, scores[places]
+
+
+def _senders(origins: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """((k,) who has sent something, ascending, (n,) which of them each update is of, (k,) how many each has sent)."""
+    if (np.diff(origins) > 0).all():
+        return origins, np.arange(len(origins)), np.ones(len(origins), np.int64)
+    return np.unique(origins, return_inverse=True, return_counts=True)
 
 
 def _settled(verdicts: list[Verdict], cuts: list[Verdict], room: int) -> tuple[np.ndarray, list[Verdict]]:
@@ -187,7 +197,8 @@ def _settled(verdicts: list[Verdict], cuts: list[Verdict], room: int) -> tuple[n
 
 def _trusted(scores: np.ndarray, mine: np.ndarray) -> np.ndarray:
     """(n,) what updates weigh for their senders' reputations `scores` (n,): as much as ever where that is usual, less where it is lower."""
-    usual = float(np.median(scores[~mine])) if (~mine).any() else 1.0
+    others = np.sort(scores[~mine])
+    usual = float(others[(len(others) - 1) // 2] + others[len(others) // 2]) / 2 if len(others) else 1.0
     found: np.ndarray = np.where(mine, 1.0, np.minimum(1.0, scores / usual) if usual > 0 else 0.0)
     return found
 

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from coterie.aggregation.arrays import Array, block
+from coterie.aggregation.arrays import block
 from coterie.aggregation.gram import BLOCK
 from coterie.core.bounds import Count, Probability
 from coterie.core.registry import Registry
@@ -32,8 +32,8 @@ class Evidence:
     """What one round says of n updates, each of another sender; parts are computed when they are asked for.
 
     found: what stands out. threshold: from which score on it does. lags: (n,) how many rounds each is behind. messages: (n,) how many
-    came from its sender. losses_of: (shares (k, n)) → (k,) the losses on the node's own data of the models that such sums make. own: (d,)
-    the node's own model, where the updates are models.
+    came from its sender. losses_of: (shares (k, n)) → (k,) the losses on the node's own data of the models that such sums make. mine:
+    the place of the node's own model, where the updates are models.
     """
 
     def __init__(
@@ -45,13 +45,13 @@ class Evidence:
         lags: np.ndarray | None = None,
         messages: np.ndarray | None = None,
         losses_of: Callable[[np.ndarray], np.ndarray] | None = None,
-        own: Array | None = None,
+        mine: int | None = None,
     ) -> None:
         self.seen, self.found, self.count = seen, found, seen.count
         self.good = np.where(found.scores <= threshold, 1.0, 0.0)
         self.lags = np.zeros(self.count) if lags is None else np.asarray(lags, np.float64)
         self.messages = np.ones(self.count) if messages is None else np.asarray(messages, np.float64)
-        self._losses_of, self._own = losses_of, own
+        self._losses_of, self.mine = losses_of, mine
 
     @cached_property
     def similarity(self) -> np.ndarray:
@@ -63,9 +63,10 @@ class Evidence:
     def changed(self) -> np.ndarray:
         """(n,) the share of numbers in each update that are not zero; of models, that differ from the node's own."""
         points, found = self.seen.points, np.zeros(self.count)
+        own = None if self.mine is None else points.vector(self.mine)
         for first in range(0, points.size, BLOCK):
             some = points.block(first, first + BLOCK)
-            found += np.count_nonzero(some if self._own is None else some - block([self._own], first, first + BLOCK, some.dtype), axis=1)
+            found += np.count_nonzero(some if own is None else some - block([own], first, first + BLOCK, some.dtype), axis=1)
         return found / max(1, points.size)
 
     @cached_property

@@ -3,17 +3,13 @@
 import functools
 from collections.abc import Callable
 from functools import cached_property
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 
-from coterie.aggregation.geometric_median import geometric_median, squared_from
-from coterie.aggregation.kinds import Kind
 from coterie.aggregation.points import Points
 from coterie.core.registry import Registry
-
-ROUGHLY = 1e-3
-"""How far from the geometric median, as a share of the median distance, is near enough."""
+from coterie.trust.looks import Look, looks
 
 Tail = Literal["high", "both"]
 
@@ -22,11 +18,13 @@ class Seen:
     """n updates beside one another.
 
     points: their inner products. losses: gives (n,) the loss of the model that each stands for on the node's own data; called only if
-    a statistic asks.
+    a statistic asks. look: what the inner products tell, where it is known.
     """
 
-    def __init__(self, points: Points, losses: Callable[[], np.ndarray] | None = None) -> None:
+    def __init__(self, points: Points, losses: Callable[[], np.ndarray] | None = None, look: Look | None = None) -> None:
         self.points, self.count = points, points.count
+        if look is not None:
+            self.look = look
         self._losses = losses
 
     @cached_property
@@ -37,44 +35,39 @@ class Seen:
         return np.nan_to_num(np.asarray(self._losses(), dtype=np.float64), nan=np.inf)
 
     @cached_property
+    def look(self) -> Look:
+        """What their inner products tell."""
+        (found,) = looks([self.points.gram], self.count)
+        if found is None:
+            self.points.sharpen()
+            (found,) = looks([self.points.gram], self.count)
+        assert found is not None
+        return found
+
+    @property
     def lengths(self) -> np.ndarray:
         """(n,) the lengths of the updates."""
-        found: np.ndarray = np.sqrt(self.points.squared[: self.count, self.points.origin])
-        return found
+        return self.look.lengths
 
-    @cached_property
+    @property
     def median(self) -> np.ndarray:
         """(n,) the shares of the updates in the median update: the geometric median, which the Gram matrix gives for nothing."""
-        found: np.ndarray = cast("Kind", geometric_median).function(self.points, np.ones(self.count), tolerance=ROUGHLY)
-        return found[: self.count]
+        return self.look.median
 
-    @cached_property
+    @property
     def away(self) -> np.ndarray:
         """(n,) distances from the median update."""
-        found: np.ndarray = np.sqrt(squared_from(self.points, self.median))
-        return found
+        return self.look.away
 
-    @cached_property
+    @property
     def turned(self) -> np.ndarray:
-        """(n,) 1 - cosine to the median update, right also where it is tiny; 1 for an update of no length.
+        """(n,) 1 - cosine to the median update, right also where it is tiny; 1 for an update of no length."""
+        return self.look.turned
 
-        |a - b|² = (|a| - |b|)² + 2 |a| |b| (1 - cos), and distances are known better than inner products from afar.
-        """
-        seen = self.points.gram.seen_from(self.points.origin)[: self.count, : self.count]
-        middle = float(np.sqrt(max(0.0, self.median @ seen @ self.median)))
-        across = self.away**2 - (self.lengths - middle) ** 2
-        both = 2 * self.lengths * middle
-        return np.clip(np.divide(across, both, out=np.ones(self.count), where=both > 0), 0.0, 2.0)
-
-    @cached_property
+    @property
     def along(self) -> np.ndarray:
         """(n,) how far each update is from the median update along the direction in which they vary most about it."""
-        products = self.points.gram.products[: self.count, : self.count]
-        line = products @ self.median
-        about = products - line - line[:, None] + self.median @ line
-        values, vectors = np.linalg.eigh(about)
-        found: np.ndarray = np.sqrt(max(0.0, float(values[-1]))) * vectors[:, -1]
-        return found
+        return self.look.along
 
 
 class Statistic:

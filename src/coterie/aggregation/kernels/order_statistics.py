@@ -71,24 +71,30 @@ def middle(rows: np.ndarray, pairs: np.ndarray, low: int, high: int, out: np.nda
 
 @numba.njit(nogil=True, cache=True)
 def around_median(rows: np.ndarray, pairs: np.ndarray, keep: int, out: np.ndarray) -> None:
-    """The mean of the `keep` values nearest the median of every column of `rows` (n, d), into `out` (d,); `pairs` sort them all."""
+    """The mean of the `keep` values nearest the median of every column of `rows` (n, d), into `out` (d,); `pairs` sort them all.
+
+    They are neighbours in order. One farther on is taken for the first as long as it is nearer: so often they begin one later.
+    """
     count = len(rows)
     work, wrong = _room(rows)
+    begins, total = np.empty(WIDTH, np.int32), np.empty(WIDTH, np.float64)
     for start in range(0, rows.shape[1], WIDTH):
         place = start // WIDTH % len(work)
         if place == 0:
             _load(work, wrong, rows, start)
         block = work[place]
         _exchange(block, pairs)
+        upper, lower = block[(count - 1) // 2], block[count // 2]
+        begins[:] = 0
+        for row in range(count - keep):
+            nearer, farther = block[row + keep], block[row]
+            for column in range(WIDTH):
+                median = (np.float64(upper[column]) + np.float64(lower[column])) / 2
+                begins[column] += median - farther[column] > nearer[column] - median
+        total[:] = 0
+        for row in range(count):
+            values = block[row]
+            for column in range(WIDTH):
+                total[column] += values[column] if begins[column] <= row < begins[column] + keep else 0.0
         for column in range(min(WIDTH, rows.shape[1] - start)):
-            median = (np.float64(block[(count - 1) // 2, column]) + np.float64(block[count // 2, column])) / 2
-            first, last = 0, count - 1
-            for _ in range(count - keep):
-                if median - block[first, column] > block[last, column] - median:
-                    first += 1
-                else:
-                    last -= 1
-            total = 0.0
-            for row in range(first, last + 1):
-                total += block[row, column]
-            out[start + column] = total / keep + wrong[place, column]
+            out[start + column] = total[column] / keep + wrong[place, column]

@@ -24,12 +24,12 @@ def attack(bench: Bench, call: Call) -> tuple[Any, ...]:
     """
     play, (start, before, history, *vectors) = Play(*call.args), call.inputs
     size = bench.size
-    base = start[:size] if play.whole else None
+    thing = build(play.name, **dict(play.params))
+    base = start[:size] if play.whole and not thing.function.of_models else None
     rows = torch.stack([vector[:size] for vector in vectors])
     if base is not None:
         rows = rows - base
     own, honest = rows[: play.attackers], rows[play.attackers :]
-    thing = build(play.name, **dict(play.params))
     known = _inputs(bench, call, play, thing, (own, honest, before))
     found: Any = own
     if thing.inputs - thing.optional <= known.keys() and bool(rows.isfinite().all()):
