@@ -4,7 +4,8 @@
     python benchmarks/clock.py messages --repeats 1
 
 Every measurement is a process of its own, on one thread; a cell that is in the results already is left alone. `messages`: 10,000 nodes
-with 10 neighbours each send all of them their models, ten rounds, with the trace digest on. `devices`: 100,000 nodes, 1,000 a round,
+with 10 neighbours each send all of them their models, ten rounds, with the trace digest on, and where the cell says so with the
+checks that `--checked` switches on. `devices`: 100,000 nodes, 1,000 a round,
 100 rounds, as `coterie plan` runs them. Seconds are processor time of the simulation; `whole` adds start-up and dealing out the data.
 """
 
@@ -30,6 +31,7 @@ CELLS: dict[str, dict[str, dict[str, Any]]] = {
         "constant latency": MESH,
         "queues": MESH | {"network": LINKS},
         "queues and jitter on every link": MESH | {"network": LINKS | {"jitter_seconds": 0.01}},
+        "queues and jitter on every link, checked": MESH | {"network": LINKS | {"jitter_seconds": 0.01}},
         "queues, jitter and loss": MESH | {"network": LINKS | {"jitter_seconds": 0.01, "loss": 0.01}},
     },
     "devices": {
@@ -43,6 +45,7 @@ def measure(kind: str, cell: str) -> None:
     """One cell, in this process; prints its figures as JSON."""
     from coterie.scenario.scenario import Scenario
     from coterie.scenario.setup import Setup
+    from coterie.simulator.checks import Checks
     from coterie.simulator.forecast import dry
     from coterie.simulator.trace import TraceDigest
 
@@ -50,6 +53,8 @@ def measure(kind: str, cell: str) -> None:
     simulator, _ = dry(setup)
     if kind == "messages":
         simulator.digest = TraceDigest()
+    if cell.endswith("checked"):
+        simulator.checks = Checks(setup.federation)
     began = time.process_time()
     simulator.start()
     simulator.run()

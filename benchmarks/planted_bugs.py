@@ -53,14 +53,14 @@ BUGS = (
     Bug(
         "takes in updates of rounds that are too old",
         (("federation/federation.py", "            schedule.oldest(state.round),\n", "            0,\n"),
-         ("federation/mailbox.py", "            if number < self.floor:", "            if False:"),
+         ("federation/mailbox.py", "            if message.round < self.floor:", "            if False:"),
          ("federation/federation.py", "            None if schedule.staleness_rounds else expected,", "            None,")),
     ),
     Bug(
         "counts a duplicate once more",
         (
             ("federation/delivery.py", "        if number <= link.received or number in link.ahead:\n            return False\n", ""),
-            ("federation/mailbox.py", "                if len(seen) == before:", "                if False:"),
+            ("federation/mailbox.py", "            if len(seen) == before:", "            if False:"),
         ),
     ),
     Bug(
@@ -104,7 +104,7 @@ BUGS = (
     ),
     Bug(
         "counts late updates for the quorum",
-        (("federation/flow.py", "        if message.round >= effect.since:\n            self.counted += 1", "        if True:\n            self.counted += 1"),),
+        (("federation/flow.py", "        if number >= effect.since:\n            self.counted += 1", "        if True:\n            self.counted += 1"),),
         "tests/traces",
     ),
     Bug(
@@ -123,10 +123,12 @@ BUGS = (
           "            state = await added(me, federation, state, message, state.model)\n",
           "            state = await added(me, federation, state, message, state.model)\n"
           "            await post(me, federation, state.view, (message.origin,), Model(message.round, me, state.model, phase=ANSWER))\n"),),
+        "tests/traces tests/simulation",
     ),
     Bug(
         "a proxy hands on nothing",
         (("federation/flows/relay.py", "                await Send((hop,), parcel.content, () if beyond == (hop,) else beyond)", "                pass"),),
+        "tests/traces tests/simulation",
     ),
     Bug(
         "two aggregators in one round",

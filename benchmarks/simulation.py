@@ -24,6 +24,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import worlds
+from shrinking import shrunk
 
 RESULTS = Path(__file__).parent / "results" / "simulation.json"
 A_BLOCK = 100
@@ -45,7 +46,7 @@ def block(first: int, *, membership: bool = True) -> dict[str, Any]:
         met[f"schedule: {kind(world)}"] += 1
         met[f"roles: {world.roles if isinstance(world.roles, str) else 'explicit'}"] += 1
         if problem:
-            failures.append({"seed": seed, "problem": problem, "world": worlds.shrunk(world, 20).text()})
+            failures.append({"seed": seed, "problem": problem, "world": shrunk(world, 20).text()})
     return {"first": first, "seconds": time.process_time() - began, "drawn": dict(met), "failures": failures}
 
 
@@ -73,7 +74,7 @@ def show(world: worlds.World) -> int:
         print("nothing is wrong")
         return 0
     print(problem)
-    small = worlds.shrunk(world)
+    small = shrunk(world)
     federation = worlds.federation_of(small)
     assert federation is not None
     simulator = worlds.simulator_of(small, federation)

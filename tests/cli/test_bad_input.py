@@ -368,3 +368,16 @@ def test_a_damaged_folder_is_told_by_its_file(folder, finished, file, commands):
             assert path.name in told(command, finished)
     finally:
         path.write_bytes(kept)
+
+
+@pytest.mark.parametrize("architecture", ["centralized", "decentralized"])
+def test_a_run_whose_updates_are_all_refused_has_failed_and_is_there_to_be_looked_at(tmp_path, architecture):
+    task, training = {"dataset": "wine", "model": {"name": "mlp", "hidden": [8]}}, {"optimizer": {"name": "sgd", "learning_rate": 1e30}}
+    wild = {**GOOD, "task": task, "architecture": architecture, "topology": "full", "training": {**training, "epochs": 3}}
+    (tmp_path / "wild.yaml").write_text(json.dumps({**wild, "until": 2}))
+    result = coterie_("run", str(tmp_path / "wild.yaml"), "--out", str(tmp_path / "run"))
+    assert result.exit_code == 1
+    assert "nothing was learned: all updates were refused" in result.stderr
+    assert "not finite); a smaller learning rate may help" in result.stderr
+    assert "Refused by their receivers" in result.stdout
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["updates_taken"] == 0

@@ -148,14 +148,27 @@ def test_several_seeds_are_runs_of_their_own(file, folder):
 
 
 def test_a_run_that_fails_in_the_users_code_ends_with_1_and_says_where(folder):
-    (folder / "my_training.py").write_text("def train(model, data, context):\n    return 1 / 0\n")
+    (folder / "my_training.py").write_text("def train(model, data, context):\n    return (model, 1 / (1 - context.round), {})\n")
     path = folder / "failing.yaml"
     path.write_text(SCENARIO.replace("{batch_size: 64}", "{function: 'my_training:train'}"))
     result = coterie_("run", path, "--out", folder / "failed")
     assert result.exit_code == 1
-    assert "my_training.py, line 2, in train: return 1 / 0" in result.stderr
+    assert "my_training.py, line 2, in train: return (model, 1 / (1 - context.round), {})" in result.stderr
     assert "ZeroDivisionError: division by zero" in result.stderr
     assert not (folder / "failed" / "summary.json").exists()
+
+
+def test_a_training_function_that_fails_at_once_is_a_fault_before_anything_runs(folder):
+    (folder / "bad_training.py").write_text("def train(model, data, context):\n    return 1 / 0\n")
+    path = folder / "faulty.yaml"
+    path.write_text(SCENARIO.replace("{batch_size: 64}", "{function: 'bad_training:train'}"))
+    for command in (["check", path], ["run", path, "--out", folder / "never"]):
+        result = coterie_(*command)
+        assert result.exit_code == 2
+        assert f"{path.name}:" in result.stderr
+        assert "training.function: bad_training:train fails on one batch: ZeroDivisionError: division by zero" in result.stderr
+        assert "bad_training.py, line 2, in train" in result.stderr
+    assert not (folder / "never").exists()
 
 
 def test_what_is_wrong_with_the_users_names_is_a_fault_wherever_it_shows(file, folder):

@@ -49,10 +49,12 @@ def test_heartbeats_tell_where_a_peer_is():
     assert (presence.heard(), presence.heard()) == ((ANN,), ())
 
 
-def test_a_hello_that_is_no_heartbeat_is_a_sign_of_life_and_no_more():
+def test_an_acknowledgement_is_no_sign_of_life():
     presence = Presence()
     presence.hear(ANN, beat(3))
+    assert presence.heard() == (ANN,)
     presence.hear(ANN, Hello(0, ANN, attempt=7))
+    assert presence.heard() == ()
     assert presence.around()[0][:4] == (ANN, 3, 0, 0)
 
 

@@ -16,7 +16,7 @@ from coterie.federation.messages import VIEW, Notice
 from coterie.federation.node import Node
 from coterie.federation.saved import Packer, Unpacker
 from coterie.federation.state import RoundState, View
-from coterie.federation.succession import Ballot, Vote, acting, following, majority, newest, numbers_of, rank, view_of
+from coterie.federation.succession import Ballot, Vote, acting, following, majority, numbers_of, rank, view_from
 from coterie.simulator.injections import Injection
 
 OLD, NEW = Handle(np.zeros(5, np.float32)), Handle(np.ones(5, np.float32))
@@ -24,7 +24,9 @@ VIEW_2 = View(2, (NodeId(1),), 7, NodeId(2), 1)
 
 
 def state(number, *, held, term=1, update=None, **more) -> RoundState:
-    return RoundState(number, OLD, held=held, view=View(term), update=update, **more)
+    """At the head of round `number`, with its model or with that of the round before, which was published in `term`."""
+    has = (term, number if held else number - 1)
+    return RoundState(number, OLD, held=held, view=View(term), update=update, has=has, **more)
 
 
 def test_a_majority_is_more_than_half():
@@ -37,10 +39,15 @@ def test_a_voice_counts_once_and_the_later_view_has_more_than_the_later_round():
     assert ballot.best().node == 2  # what the other has may be void
 
 
-def test_who_has_a_model_of_which_round():
-    assert newest(state(5, held=True)) == 5
-    assert newest(state(5, held=False)) == 4
-    assert newest(state(0, held=False)) == 0
+def test_who_goes_back_does_not_take_its_void_model_for_an_older_one():
+    """It waits for the model of round 7, and what it has is still the void one of round 9, which an election may find."""
+    after = following(state(9, held=True), VIEW_2)
+    assert (after.round, after.held, after.has) == (7, False, (1, 9))
+    assert acting(after, VIEW_2._replace(base=0), NEW).update is None
+
+
+def test_who_trained_on_the_very_model_of_a_view_has_it_by_its_new_name():
+    assert following(state(8, held=False, update=NEW), VIEW_2).has == (2, 7)
 
 
 def test_candidates_claim_in_the_order_of_the_rotation():
@@ -70,15 +77,16 @@ def test_the_holder_keeps_its_server_state_only_where_it_aggregated_last():
     other = acting(state(8, held=False, server=NEW, update=NEW), VIEW_2, OLD)
     assert (same.server, same.held, same.round) == (NEW, True, 7)
     assert (other.server, other.held, other.round, other.update) == (None, True, 7, NEW)
+    assert same.has == other.has == (2, 7)
 
 
 def test_views_travel_as_numbers():
-    assert view_of(2, 7, numbers_of(VIEW_2), 4) == VIEW_2
+    assert view_from(2, 7, numbers_of(VIEW_2), 4) == VIEW_2
 
 
 @pytest.mark.parametrize("numbers", [[], [1], [2, 2], [1, 4], [1, -1], [1, 2, 9], [1, 2, 2]])
 def test_numbers_that_are_no_view(numbers):
-    assert view_of(2, 7, numbers, 4) is None
+    assert view_from(2, 7, numbers, 4) is None
 
 
 def test_a_ballot_survives_a_checkpoint():

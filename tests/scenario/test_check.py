@@ -1,6 +1,9 @@
 """What is wrong between settings."""
 
+import re
+
 import pytest
+import torch
 
 from coterie.scenario import Scenario
 from coterie.scenario.check import check, check_with_data
@@ -66,6 +69,28 @@ def test_with_its_data_a_good_scenario_has_no_faults_either():
     assert with_data(nodes=None, partition={"name": "explicit", "lists": lists}) == {}
     assert "proxy" in next(iter(with_data(nodes=None, partition={"name": "explicit", "lists": lists}, roles={"proxy": [7]})))
     assert with_data(task="diabetes", until={"target": {"metric": "r2", "value": 0.3}}) == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ("1 / 0", r"fails on one batch: ZeroDivisionError: division by zero \(.*tried_\d\.py, line 3, in train\)"),
+        ("model(data.inputs[:, :, :3])", "fails on one batch: RuntimeError"),
+        ("return model", "gives a "),
+        ("return torch.nn.Linear(1, 1), 1, {}", "gives a model without the same"),
+        ("return model, len(data), {}", ""),
+    ],
+)
+def test_a_training_function_of_ones_own_is_tried_on_one_batch(body, problem, tmp_path, request):
+    name = f"tried_{request.node.callspec.indices['body']}"
+    (tmp_path / f"{name}.py").write_text(f"import torch\ndef train(model, data, context):\n    {body}\n    return model, len(data), {{}}\n")
+    drawn = torch.get_rng_state()
+    found = with_data(training={"function": f"{name}:train"}, folder=str(tmp_path))
+    assert torch.equal(drawn, torch.get_rng_state())
+    assert list(found) == (["training.function"] if problem else [])
+    if problem:
+        assert re.search(problem, found["training.function"].problem), found
+        assert found["training.function"].problem.startswith(f"{name}:train ")
 
 
 @pytest.mark.parametrize(

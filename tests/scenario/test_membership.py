@@ -45,6 +45,23 @@ def test_who_joins_and_leaves_is_in_the_plan():
             {"architecture": "decentralized", "schedule": "asynchronous", "membership": {"join": [{"nodes": [1], "round": 2}]}},
             "every node goes at its own pace",
         ),
+        (
+            {
+                "architecture": "semi-decentralized",
+                "schedule": "asynchronous",
+                "faults": [{"name": "crash", "disk": "lost", "at_round": 1}],
+            },
+            "faults.inject.0.disk: node 0 aggregates in its turn and takes late updates",
+        ),
+        ({"roles": {"aggregator": [0, 1]}, "topology": "full", "membership": {}}, "membership: one of several aggregators"),
+        (
+            {
+                "roles": {"aggregator": {"nodes": [0, 1], "count": 1, "rotate": "random"}, "proxy": [2]},
+                "topology": "full",
+                "membership": {},
+            },
+            "membership: the place of an aggregator that has gone",
+        ),
     ],
 )
 def test_what_cannot_be_is_told(settings, said):

@@ -118,9 +118,22 @@ def test_a_mean_under_attack_is_told_what_to_do():
     )
 
 
+@pytest.mark.parametrize(("architecture", "other"), [("centralized", "fltrust"), ("decentralized", "sentinel")])
+def test_of_a_majority_only_ones_own_data_protect(architecture, other):
+    words = list(
+        protection(setup(architecture=architecture, topology={"centralized": "star"}.get(architecture, "full")), byzantine=9).words()
+    )
+    assert f"by data of its own, such as {other}" in words[-1]
+
+
 def test_nothing_guards_the_aggregator_and_that_is_said():
     assert "nothing protects from a bad aggregator: what node 0 publishes, for all" in next(unguarded(setup()))
     assert "each in its turn" in next(unguarded(setup(architecture="semi-decentralized")))
+    (clustered,) = unguarded(setup(roles={"aggregator": [0, 1]}, topology="full"))
+    assert clustered == (
+        "nothing protects from a bad aggregator: what nodes 0, 1 publish, each for those it serves, is taken as it is; "
+        "let only those aggregate whom all trust, or write architecture: decentralized"
+    )
     assert list(unguarded(setup(architecture="decentralized", topology="ring"))) == []
     attacked = setup(architecture="semi-decentralized", attacks=[{"name": "sign_flip", "who": [2, 7]}])
     assert list(unguarded(attacked))[-1] == "nodes 2, 7 are attackers and may aggregate"

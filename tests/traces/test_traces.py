@@ -8,12 +8,16 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 import toy
 from coterie.core.errors import RunError
+from coterie.core.ids import NodeId
+from coterie.core.jobs import Handle
 from coterie.environments.faults import FAULTS
+from coterie.federation import messages
 from coterie.federation.membership import Membership
 from coterie.federation.roles import NOBODY, Roles
 from coterie.federation.schedule import Schedule
@@ -29,6 +33,15 @@ def injection(kind: str, **settings) -> Injection:
     known = {name: settings.pop(name) for name in ("disk", "one_way", "share", "seconds", "factor", "rate") if name in settings}
     places = {name: tuple(settings.pop(name)) for name in ("nodes", "to") if name in settings}
     return Injection(kind=FAULTS.entry(kind).thing(**known), **places, **settings)
+
+
+def intrude(run, at_seconds, sender, to, kind, number, of, phase="", numbers=()) -> None:
+    """Once it is `at_seconds`, node `to` gets from its neighbour `sender` a message that no node of ours would send."""
+    run.run(until=lambda: run.now >= at_seconds)
+    payload = Handle(np.array(numbers, np.float32))
+    message = getattr(messages, kind)(number, NodeId(of), payload, phase=messages.PHASES.index(phase), attempt=1)
+    run.trace(run.now, f"{to} gets {message!r} from {sender}, made up")
+    run.nodes[to].deliver(NodeId(sender), message, (), (1, 0, 0, 0))
 
 
 def traced(script: str) -> str:
@@ -49,12 +62,14 @@ def traced(script: str) -> str:
     faults = [injection(**fault) for fault in settings.pop("faults", ())]
     if "membership" in settings:
         settings["membership"] = Membership(**settings["membership"])
-    until = settings.pop("until_seconds", 1000.0)
+    until, intrusions = settings.pop("until_seconds", 1000.0), settings.pop("made_up", ())
     shape = toy.federation(**settings)
     run = toy.faulty(shape, faults, rounds, until_seconds=until) if faults or shape.membership else toy.simulator(shape, rounds)
     lines = []
     run.trace = lambda time, what: lines.append(f"{time:.3f} {what}") if "Hello(" not in what else None
     run.start()
+    for made_up in intrusions:
+        intrude(run, *made_up)
     try:
         run.run()
     except RunError as problem:

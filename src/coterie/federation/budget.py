@@ -7,6 +7,7 @@ them have reported; the run then ends with the first round that no node has gone
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +49,22 @@ class Budget:
     _best: float | None = None
     _since_best: int = 0
 
-    @property
+    @cached_property
     def metrics(self) -> frozenset[str]:
         """The metrics it looks at; while there are any, every round's evaluation is a barrier."""
         return frozenset(rule.metric for rule in (self.target, self.converged) if rule is not None)
+
+    @cached_property
+    def bounded(self) -> bool:
+        """Whether anything but rounds is bounded, and so may be spent."""
+        return min(self.seconds, self.updates, self.bytes) < math.inf
 
     def go_on(self, round: int, *, begins: bool) -> bool:
         """Whether a node is to go on at the head of `round`; `begins` if it holds the round's model and so acts at once."""
         if round >= self.rounds or (self.reason and not self.together):
             return False
-        if begins:
-            self.started = max(self.started, round)
+        if begins and round > self.started:
+            self.started = round
         return True
 
     def spend(self, seconds: float, updates: int, bytes: int) -> None:

@@ -140,6 +140,23 @@ def schedule_faults(planner: Planner, schedule: Schedule) -> list[Fault]:
     ]
 
 
+def membership_faults(planner: Planner) -> Iterator[Fault]:
+    """Where nodes look after one another, those whom none of them can do without; without `membership` a federation waits for them."""
+    roles = planner.roles
+    if roles.coupled:
+        return
+    if (roles.aggregator.count or len(roles.aggregator.candidates)) > 1 and len(roles.aggregator.candidates) > 1:
+        problem = "one of several aggregators that exchange models cannot be left out: what its trainers have learned is with it alone"
+        yield Fault(
+            "membership", problem, "write one aggregator, or architecture: decentralized, or leave membership out, and it is waited for"
+        )
+    elif roles.aggregator.rotates and len(roles.proxy.candidates):
+        problem = "the place of an aggregator that has gone is taken by vote, and a voice cannot get past a proxy that has gone, too"
+        yield Fault(
+            "membership", problem, "write topology: full and no proxies, or keep the aggregator in one place, or leave membership out"
+        )
+
+
 def _sharing(planner: Planner, schedule: Schedule) -> Iterator[Fault]:
     sharing, coupled = planner.sharing, planner.roles.coupled
     if sharing.neighbours is None:

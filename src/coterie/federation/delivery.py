@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from coterie.core.ids import NodeId
-from coterie.federation.messages import Hello, Message
+from coterie.federation.messages import Hello, Message, Update
 
 Ticket = tuple[int, int, int, int]
 """(sender's incarnation, number, receiver's incarnation as the sender knows it, acknowledged up to) on one message."""
@@ -114,6 +114,13 @@ class Delivery:
         """Everything received so far is in a checkpoint now and may be acknowledged."""
         for link in self.links.values():
             link.kept = link.received
+
+    def outdate(self, number: int) -> None:
+        """A model of round `number` is here, and late updates count: earlier ones may be in it, and are sent to nobody anew."""
+        for link in self.links.values():
+            for kind, (message, _) in list(link.newest.items()):
+                if message.__class__ is Update and message.round < number:
+                    del link.newest[kind]
 
     def owed(self) -> list[NodeId]:
         """Neighbours whose messages are kept but who have not been told."""

@@ -15,13 +15,13 @@ from coterie.federation.effects import Gather, M
 from coterie.federation.membership import Membership
 from coterie.federation.messages import EXCHANGE, UPDATES, Message, Model, Update
 from coterie.federation.plans import Planner, RoundPlan
-from coterie.federation.routes import Routes
+from coterie.federation.routes import UNREACHABLE, Routes
 from coterie.federation.schedule import FOREVER, SYNCHRONOUS, Schedule
 from coterie.federation.state import RoundState, View, replace
 from coterie.learning.jobs import Evaluated, Trained, evaluate, train
 
-MixingWeights = Callable[[NodeId, tuple[NodeId, ...], Mapping[NodeId, int], Mapping[NodeId, int]], tuple[float, ...]]
-"""(own id, the other ids in order, samples by id, degrees by id where they are not those of the graph) → weights, own first; sum 1."""
+MixingWeights = Callable[[NodeId, tuple[NodeId, ...], tuple[int, ...], Mapping[NodeId, int]], tuple[float, ...]]
+"""(own id, the other ids in order, samples, own first, degrees by id where they are not those of the graph) → weights, own first; sum 1."""
 
 ROUNDS_LOOKED_AHEAD = 1000
 """A node that takes part in none of so many rounds takes whatever model comes."""
@@ -94,13 +94,19 @@ class Federation:
         Where aggregators get ahead of each other and each waits for all of its trainers, a trainer that goes from one to another must not
         skip the slower one's round, whoever's model comes first.
         """
-        roles, schedule = self.planner.roles, self.schedule
-        if roles.coupled or self.planner.static or schedule.need(1) != FOREVER or schedule.deadline_seconds != FOREVER:
-            return FOREVER
-        if (roles.aggregator.count or len(roles.aggregator.candidates)) < 2:
+        if not self._in_turn:
             return FOREVER
         ahead = range(state.round, state.round + ROUNDS_LOOKED_AHEAD)
         return next((number for number in ahead if _among(self.planner.table(number, state.view).participants, me)), FOREVER)
+
+    @cached_property
+    def _in_turn(self) -> bool:
+        """Whether trainers go from one aggregator to another, all of which wait for all of their own."""
+        roles, schedule = self.planner.roles, self.schedule
+        if roles.coupled or self.planner.static or schedule.need(1) != FOREVER or schedule.deadline_seconds != FOREVER:
+            return False
+        candidates = len(roles.aggregator.candidates)
+        return min(roles.aggregator.count or candidates, candidates) >= 2
 
     def may_publish(self, node: NodeId, number: int, view: View) -> bool:
         """Whether `node` may give others the model of round `number`: who holds it, and an aggregator that asks once more with it."""
@@ -122,12 +128,21 @@ class Federation:
         return state.round >= leaves and (self.planner.roles.coupled or not state.held)
 
     def peers(self, me: NodeId) -> tuple[NodeId, ...]:
-        """With whom `me` has dealings: its neighbours where each has a model of its own, else all with the aggregators."""
+        """With whom `me` has dealings: its neighbours where each has a model of its own, else all with the aggregators they can reach."""
         roles, graph = self.planner.roles, self.planner.graph
         if roles.coupled:
             return tuple(map(NodeId, sorted(graph.neighbours(me).tolist())))
         others = range(self.nodes) if _among(roles.aggregator.candidates, me) else roles.aggregator.candidates.tolist()
-        return tuple(NodeId(node) for node in others if node != me)
+        return tuple(NodeId(node) for node in others if node != me and self._ways.distance(me, node) != UNREACHABLE)
+
+    @cached_property
+    def _ways(self) -> Routes:
+        """Through all who may ever be proxies."""
+        return Routes(self.planner.graph, self.planner.roles.proxy.candidates.tolist())
+
+    def others(self, me: NodeId) -> tuple[NodeId, ...]:
+        """All but `me`."""
+        return tuple(NodeId(node) for node in range(self.nodes) if node != me)
 
     def initially(self, me: NodeId, model: Handle) -> RoundState:
         """The state a node starts from; `model` is the initial vector, a public draw."""
@@ -161,6 +176,19 @@ class Federation:
         """Whether another node takes the place of an aggregator that has gone: where one moves, and takes no late updates."""
         aggregator = self.planner.roles.aggregator
         return self.membership is not None and aggregator.rotates and aggregator.count == 1 and not self.ever_forwards
+
+    @property
+    def without_its_aggregator(self) -> str:
+        """What becomes of a federation whose aggregator has gone, in words; nothing where nodes do not look after one another."""
+        if self.membership is None:
+            return ""
+        if self.planner.roles.coupled:
+            return "a node that has gone is left out by its neighbours"
+        if self.succeeds:
+            return "a node that has gone is left out; if it is to aggregate, the next in the rotation does, once a majority agrees"
+        why = ", for updates come to it late and it alone knows of them" if self.ever_forwards else ""
+        seconds = self.membership.deadline_seconds
+        return f"a trainer that has gone is left out; an aggregator is waited for, {seconds:g} s at the most, and not replaced{why}"
 
     @cached_property
     def catches_up(self) -> bool:
@@ -323,19 +351,21 @@ class Federation:
 
         opinions: what others think of others.
         """
-        origins = tuple(message.origin for message in models)
-        samples = {message.origin: self.weight(message) for message in models} | {me: int(self.samples[me])}
+        number, known = state.round, self._known
+        origins = tuple([message.origin for message in models])
+        samples = (known[me], *[min(message.weight, known[message.origin]) for message in models])
         weights = self.mixing(me, origins, samples, self._degrees(me, state, origins))
-        shares = tuple(self.schedule.share(state.round, message.round) for message in models)
-        if any(share != 1.0 for share in shares):
-            others = tuple(weight * share for weight, share in zip(weights[1:], shares, strict=True))
-            weights = (max(0.0, 1.0 - sum(others)), *others)
+        if min([message.round for message in models], default=number) < number:
+            shares = [self.schedule.share(number, message.round) for message in models]
+            if any(share != 1.0 for share in shares):
+                others = tuple(weight * share for weight, share in zip(weights[1:], shares, strict=True))
+                weights = (max(0.0, 1.0 - sum(others)), *others)
         return mix(
             state.model,
-            tuple(message.payload for message in models if message.payload is not None),
+            tuple([message.payload for message in models if message.payload is not None]),
             state.rule,
             weights=weights,
-            origins=tuple(int(origin) for origin in origins),
+            origins=origins,
             opinions=tuple((int(message.origin), message.payload) for message in opinions if message.payload is not None),
             node=me,
             round=state.round,

@@ -5,7 +5,6 @@ from typing import Any
 
 from coterie.core.ids import NodeId
 from coterie.federation.effects import Effect, Flow, Gather
-from coterie.federation.mailbox import admits
 from coterie.federation.messages import Message
 from coterie.federation.presence import Presence
 
@@ -65,14 +64,22 @@ class Waiting:
 
     def offer(self, message: Message) -> bool:
         """Note that `message` is waiting; False if it is none of ours."""
-        effect = self.effect
-        if message.__class__ is not effect.kind or not admits(effect, message) or len(self.messages) >= effect.most:
+        effect, number, origin = self.effect, message.round, message.origin
+        senders, accepts = effect.senders, effect.accepts
+        if (
+            message.__class__ is not effect.kind
+            or not effect.low <= number <= effect.high
+            or message.phase not in effect.phases
+            or (senders is not None and origin not in senders)
+            or (accepts is not None and not accepts(message))
+            or len(self.messages) >= effect.most
+        ):
             return False
         self.messages.append(message)
-        if message.round >= effect.since:
+        if number >= effect.since:
             self.counted += 1
             if self.missing is not None:
-                self.missing.discard(message.origin)
+                self.missing.discard(origin)
         return True
 
     def withdraw(self, message: Message) -> None:

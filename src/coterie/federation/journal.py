@@ -78,7 +78,7 @@ def load(node: Node, data: dict[str, Any], build: Build, *, again: bool) -> None
         flow.token = token
         if effect.__class__ is Gather:
             wait = Waiting(flow, effect, node.presence)
-            for message in node.mailbox.matching(wait.effect):
+            for message in node.mailbox.of(wait.effect.kind):
                 wait.offer(message)
             places[number], wait.grace_started, missing = waited
             wait.missing = None if missing is None else set(missing)

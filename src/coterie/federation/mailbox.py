@@ -12,8 +12,7 @@ from typing import Any
 
 from coterie.core.errors import PeerError
 from coterie.core.ids import NodeId
-from coterie.federation.effects import Gather
-from coterie.federation.messages import Goodbye, Message
+from coterie.federation.messages import Goodbye, Identity, Message
 
 WAITING_LIMIT = 256
 """Messages of one kind that one origin may have waiting; a synchronous peer has at most a few."""
@@ -35,28 +34,24 @@ class Mailbox:
         self._later: list[Message] = []
         self._waiting: dict[type[Message], list[Message]] = {}
         self._counts: dict[type[Message], Counter[NodeId]] = {}  # of kinds of which so many wait that one origin's may be too many
-        self._seen: dict[int, set[tuple[int, int, int, int, int]]] = {}
+        self._seen: set[Identity] = set()
 
     def put(self, message: Message) -> bool:
         """Take `message` in, or raise PeerError saying why not; False where it is for a view that is not ours yet."""
         if not 0 <= message.origin < self.nodes:
             raise PeerError("stranger", f"there is no node {message.origin}")
-        if message.ages:
+        kind = message.__class__
+        if kind.ages:
             if not message.term == self.stamp == self.term:
                 self._set_aside(message)
                 return False
-            number = message.round
-            if number < self.floor:
-                raise PeerError("stale", f"round {number}, now {self.floor}")
-            seen = self._seen.get(number)
-            if seen is None:
-                self._seen[number] = {message.identity}
-            else:
-                before = len(seen)
-                seen.add(message.identity)
-                if len(seen) == before:
-                    raise PeerError("duplicate", repr(message))
-        kind = message.__class__
+            if message.round < self.floor:
+                raise PeerError("stale", f"round {message.round}, now {self.floor}")
+            seen = self._seen
+            before = len(seen)
+            seen.add(message.identity)
+            if len(seen) == before:
+                raise PeerError("duplicate", repr(message))
         waiting = self._waiting.get(kind)
         if waiting is None:
             self._waiting[kind] = [message]
@@ -117,7 +112,7 @@ class Mailbox:
 
     def forget(self, message: Message) -> None:
         """If `message` comes again, it is none that was here before."""
-        self._seen.get(message.round, set()).discard(message.identity)
+        self._seen.discard(message.identity)
 
     def supersede(self, message: Message) -> Message | None:
         """Remove and give what waits of an earlier round of the same kind, phase and origin as `message`, if anything does."""
@@ -127,10 +122,9 @@ class Mailbox:
                 return known
         return None
 
-    def matching(self, gather: Gather[Message]) -> list[Message]:
-        """The waiting messages that `gather` would take."""
-        waiting = self._waiting.get(gather.kind)
-        return [message for message in waiting if admits(gather, message)] if waiting else []
+    def of(self, kind: type[Message]) -> Sequence[Message]:
+        """The messages of a kind that wait, in arrival order."""
+        return self._waiting.get(kind, ())
 
     def take(self, messages: Sequence[Message]) -> None:
         """Remove `messages`, all of one kind, which are waiting here."""
@@ -150,8 +144,7 @@ class Mailbox:
             return
         self.floor = floor
         if self._seen:
-            for number in [number for number in self._seen if number < floor]:
-                del self._seen[number]
+            self._seen = {identity for identity in self._seen if identity[1] >= floor}
         for kind, waiting in self._waiting.items():
             if waiting and kind.ages:
                 self._keep(kind, [message for message in waiting if message.round >= floor])
@@ -170,9 +163,9 @@ class Mailbox:
         """All that waits, by kind and in arrival order."""
         return [message for messages in self._waiting.values() for message in messages]
 
-    def seen(self) -> list[tuple[int, int, int, int, int]]:
+    def seen(self) -> list[Identity]:
         """The identities that count as seen, sorted."""
-        return sorted(identity for identities in self._seen.values() for identity in identities)
+        return sorted(self._seen)
 
     def saved(self) -> list[Any]:
         """What `restored` needs."""
@@ -184,19 +177,7 @@ class Mailbox:
         self._later = list(later)
         for message in waiting:
             self._waiting.setdefault(message.__class__, []).append(message)
-        for identity in seen:
-            self._seen.setdefault(identity[1], set()).add(identity)
-
-
-def admits(gather: Gather[Message], message: Message) -> bool:
-    """Whether `gather` takes `message` (whose kind is the gather's)."""
-    senders, accepts = gather.senders, gather.accepts
-    return (
-        gather.low <= message.round <= gather.high
-        and message.phase in gather.phases
-        and (senders is None or message.origin in senders)
-        and (accepts is None or accepts(message))
-    )
+        self._seen.update(seen)
 
 
 def in_order(messages: Iterable[Message]) -> list[Message]:

@@ -21,6 +21,9 @@ of one (OWN). A hello may be a heartbeat (BEAT), and a model for somebody who ha
 PHASES = ("", "exchange", "turn", "last", "asking", "answer", "own", "beat", "newest", "behind", "trouble", "claim", "promise", "view")
 
 
+Identity = tuple[int, int, int, int, int]
+
+
 class Message:
     """What every message has.
 
@@ -32,7 +35,7 @@ class Message:
     term: the view its origin acted in, stamped when it is sent.
     """
 
-    __slots__ = ("attempt", "origin", "payload", "phase", "round", "term", "weight")
+    __slots__ = ("_identity", "attempt", "origin", "payload", "phase", "round", "term", "weight")
     code: ClassVar[int] = 0
     ages: ClassVar[bool] = True
     """Whether it can be too old: what only passes through, or ends a node's part, cannot."""
@@ -44,11 +47,14 @@ class Message:
     ) -> None:
         self.round, self.origin, self.payload = round, origin, payload
         self.weight, self.phase, self.attempt, self.term = weight, phase, attempt, 0
+        self._identity: Identity | None = None
 
     @property
-    def identity(self) -> tuple[int, int, int, int, int]:
+    def identity(self) -> Identity:
         """What makes it itself: (kind, round, phase, origin, attempt); where there is one a round, whatever attempt it claims to be."""
-        return (self.code, self.round, self.phase, self.origin, 0 if self.once else self.attempt)
+        if self._identity is None:  # many nodes may be given it
+            self._identity = (self.code, self.round, self.phase, self.origin, 0 if self.once else self.attempt)
+        return self._identity
 
     def __repr__(self) -> str:
         phase = f", {PHASES[self.phase]}" if 0 < self.phase < len(PHASES) else ""

@@ -329,16 +329,20 @@ class Node(Waits):
         flow.state = state
         if light:
             return True
-        if isinstance(state, RoundState):
+        if state.__class__ is RoundState:
             self.at_work = state.held or flow.parent is not None
-            self.mailbox.raise_floor(state.round - self.staleness_rounds)
-            self.mailbox.begin_term(state.view.term, state.round - self.staleness_rounds)
+            floor, mailbox = state.round - self.staleness_rounds, self.mailbox
+            mailbox.raise_floor(floor)
+            if state.view.term > mailbox.stamp:
+                mailbox.begin_term(state.view.term, floor)
         go_on = self.driver.keep(self, state)
         if go_on is None:
             return PENDING
         if self.delivery is not None:
             self._tell(self.delivery.owed())  # kept one checkpoint ago, and nothing went there since
             self.delivery.kept()
+            if self.staleness_rounds and state.__class__ is RoundState and state.held:
+                self.delivery.outdate(state.round)
         return go_on
 
     def _tell(self, peers: list[NodeId]) -> None:

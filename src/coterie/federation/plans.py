@@ -145,9 +145,9 @@ class Planner:
 
     @lru_cache(maxsize=64)  # noqa: B019 - a planner lives as long as its run
     def publishers(self, view: View = View()) -> frozenset[NodeId]:  # noqa: B008 - frozen
-        """Who may ever publish a model."""
-        candidates = self.roles.aggregator.candidates.tolist()
-        return frozenset(NodeId(node) for node in candidates) - frozenset(view.absent)
+        """Who may ever publish a model: who may aggregate, and who holds the first of the view."""
+        candidates = {*self.roles.aggregator.candidates.tolist(), view.holder} - {UNREACHABLE, *view.absent}
+        return frozenset(map(NodeId, candidates))
 
     def plan(self, me: NodeId, number: int, view: View = View()) -> RoundPlan:  # noqa: B008 - frozen
         """The part of `me` in round `number`."""
@@ -283,8 +283,8 @@ class Planner:
     def farewells(self, me: NodeId, number: int, view: View = View(), *, everyone: bool = True) -> Nodes:  # noqa: B008 - frozen
         """Whom `me` says goodbye to when it has finished before round `number`: those who may still wait for it.
 
-        Where proxies forward, also whoever sends it the final model (everyone: if all nodes get that): proxies that see the
-        goodbye pass know that nothing more will.
+        Where proxies forward, also whoever sends it the final model (everyone: if all nodes get that), else all that it sent its last model
+        and its server state to: proxies that see the goodbye pass know that nothing more will.
         """
         last, table = self.table(max(number - 1, 0), view), self.table(number, view)
         plan = self.plan(me, max(number - 1, 0), view)
@@ -292,6 +292,8 @@ class Planner:
         found = {*partners, plan.send_to}
         if len(table.proxies) and everyone and not self.roles.coupled and plan.collect_from is None:
             found.add(NodeId(self._provider(me, table, self.holders(number, view), table.routes)))
+        elif len(table.proxies) and not everyone:
+            found.update(plan.publish_to, plan.hand_over_to)
         return tuple(sorted(node for node in found if node is not None and node not in {me, UNREACHABLE}))
 
     def passing(self, number: int, view: View = View(), *, everyone: bool = True) -> Mapping[int, frozenset[NodeId]]:  # noqa: B008

@@ -34,10 +34,14 @@ class Presence:
         self._heard: set[NodeId] = set()
 
     def hear(self, sender: NodeId, message: Message) -> bool:
-        """`message` is a sign of life; True if it tells of a later round of who made it than was known."""
-        origin = message.origin
+        """`message` is a sign of life; True if it tells of a later round of who made it than was known.
+
+        What only acknowledges is none: who has ended does that, too, and will never do anything else.
+        """
+        origin, hello = message.origin, message.__class__ is Hello
+        if hello and message.phase != BEAT:
+            return False
         self._heard.update((sender, origin))
-        hello = message.__class__ is Hello and message.phase == BEAT
         if not hello and message.__class__ is not Goodbye and not (message.__class__ is Model and message.phase == EXCHANGE):
             return False
         before = self.rounds.get(origin, -1)

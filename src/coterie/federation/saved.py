@@ -6,7 +6,7 @@ written beside, raw. A file is: magic, length, MessagePack of {"data", "vectors"
 
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +22,8 @@ from coterie.federation.succession import Ballot, Vote
 
 MAGIC = b"COTERIE1"
 _LENGTH = struct.Struct("<Q")
+PLAIN = frozenset({type(None), bool, int, float, str, bytes})
+"""What stays as it is."""
 
 
 class Packer:
@@ -32,9 +34,14 @@ class Packer:
 
     def pack(self, value: Any) -> Any:  # noqa: C901, PLR0911 - one line a type
         """`value` as plain data. Raises TypeError for what no protocol state may hold."""
+        kind = value.__class__
+        if kind in PLAIN or isinstance(value, float):  # also NumPy's
+            return value
+        if kind is list:
+            return self._each(value)
+        if kind is tuple:
+            return {"t": self._each(value)}
         match value:
-            case None | bool() | int() | float() | str() | bytes():
-                return value
             case Handle():
                 self.handles[value.number] = value
                 return {"h": value.number}
@@ -53,12 +60,13 @@ class Packer:
             case View():
                 return {"v": [value.term, list(value.absent), value.round, value.holder, value.base]}
             case tuple():
-                return {"t": [self.pack(item) for item in value]}
-            case list():
-                return [self.pack(item) for item in value]
+                return {"t": self._each(value)}
             case dict():
                 return {"d": [[key, self.pack(item)] for key, item in value.items()]}
         raise TypeError(f"a {type(value).__name__} cannot be kept in a checkpoint")
+
+    def _each(self, values: Iterable[Any]) -> list[Any]:
+        return [value if value.__class__ in PLAIN else self.pack(value) for value in values]
 
 
 class Unpacker:

@@ -17,7 +17,7 @@ class View(NamedTuple):
     term: grows with each change; a message of an older term is refused.
     absent: members that are held to be gone, in order.
     round, holder: the round that the view begins with, and who then holds its model and aggregates; -1 in the first view.
-    base: the term of the view before.
+    base: the term in which that model was published before.
     """
 
     term: int = 0
@@ -38,6 +38,9 @@ class RoundState(msgspec.Struct, frozen=True, gc=False):
     unheard: where there are no common rounds, how many rounds ago it last heard of a neighbour.
     asked: where there are no common rounds, whom it has given a model and from whom it has had nothing in return yet: (node, the model's
         round, the model where it is needed again).
+    has: which model that is: the term in which it was published, and its round. One aggregator acts in a round of a term, so there is one
+        model of that name.
+    claimed: the last term in which it has asked for voices.
     update, again: what it made in the round before, where aggregators may fail; whether that is to be sent once more, to another one.
     """
 
@@ -53,6 +56,8 @@ class RoundState(msgspec.Struct, frozen=True, gc=False):
     asked: tuple[tuple[NodeId, int, Handle | None], ...] = ()
     update: Handle | None = None
     again: bool = False
+    has: tuple[int, int] = (0, 0)
+    claimed: int = 0
 
 
 class Learner(msgspec.Struct, frozen=True, gc=False):

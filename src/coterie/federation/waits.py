@@ -55,7 +55,7 @@ class Waits(ABC):
 
     def _gather(self, flow: Running, effect: Gather[Any]) -> Any:
         wait = Waiting(flow, effect, self.presence)
-        for message in self.mailbox.matching(effect):
+        for message in self.mailbox.of(effect.kind):
             wait.offer(message)
         if wait.closes():
             return self._taken(wait)
@@ -85,5 +85,6 @@ class Waits(ABC):
         self._resume(wait.flow, self._taken(wait))
 
     def _taken(self, wait: Waiting) -> tuple[Message, ...]:
-        self.mailbox.take(wait.messages)
-        return tuple(in_order(wait.messages))
+        messages = wait.messages
+        self.mailbox.take(messages)
+        return tuple(in_order(messages) if len(messages) > 1 else messages)

@@ -53,11 +53,14 @@ class Tally:
     rightly: int = 0
     bad: int = 0
     found: int = 0
+    taken: int = 0
+    """Updates, and models of others, that went into an aggregation."""
 
     def take(self, node: int, round: int, seconds: float, facts: Mapping[str, Any]) -> Iterator[JudgedEvent]:
         """Counts what the facts of an aggregation tell, noted for `round`, and gives its events."""
         groups: defaultdict[tuple[str, str], list[tuple[int, float]]] = defaultdict(list)
         suspected: set[int] = set()
+        self.taken += facts.get("aggregated", 0)
         for origin, what, reason, score in facts.get("judged", ()):
             groups[what, reason].append((int(origin), float(score)))
             self.judged[what] += 1
@@ -83,9 +86,9 @@ class Tally:
 
     def saved(self) -> list[Any]:
         """What `restored` needs."""
-        return [list(self.judged.items()), self.suspected, self.rightly, self.bad, self.found]
+        return [list(self.judged.items()), self.suspected, self.rightly, self.bad, self.found, self.taken]
 
     def restored(self, saved: Sequence[Any]) -> None:
         """Become what `saved` said."""
         self.judged.update(saved[0])
-        self.suspected, self.rightly, self.bad, self.found = saved[1:]
+        self.suspected, self.rightly, self.bad, self.found, self.taken = saved[1:]

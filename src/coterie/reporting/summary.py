@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from coterie.core.errors import ScenarioError
+from coterie.core.errors import RunError, ScenarioError
 from coterie.reporting.judged import Defence
 from coterie.reporting.measures import measure
 
@@ -62,7 +62,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     aggregation and evaluation took; the rest is the protocol's.
     attackers: how many of the nodes attack at any time; what they say of themselves is in no metric.
     faults: how many were injected, by kind. defence: what became of updates that stood out, null where nothing did.
-    refused: how many messages were not taken in, by reason.
+    refused: how many messages were not taken in, by reason. updates_taken: how many updates, and models of others, were aggregated.
+    happened: how often nodes held others to be gone, waited, gave up, took over, began anew with a server's state, …, by what it was.
     digest: SHA-256 over the final parameters in node order.
     """
 
@@ -87,6 +88,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     attackers: Count = 0
     faults: dict[str, Count] = {}
     refused: dict[str, Count] = {}
+    happened: dict[str, Count] = {}
+    updates_taken: Count = 0
     defence: Defence | None = None
     digest: str | None = None
 
@@ -120,6 +123,13 @@ class Summary(Outcome, frozen=True, kw_only=True):
     ended_by: str | None = None
     baselines: dict[str, Outcome] = {}
     dataset_bytes: Count | None = None
+
+    def check_learned(self) -> None:
+        """Raises RunError where nodes trained, and every single update was refused: the models are those that the run began with."""
+        if self.samples_trained and not self.updates_taken and (count := sum(self.refused.values())):
+            reasons = ", ".join(f"{many} {reason}" for reason, many in self.refused.items())
+            fix = "; a smaller learning rate may help" if "not finite" in self.refused else ""
+            raise RunError(f"nothing was learned: all updates were refused, {count} of them ({reasons}){fix}")
 
 
 SPREADS = ("accuracy", "accuracy_own", "r2", "r2_own", "loss", "loss_own")

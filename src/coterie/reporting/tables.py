@@ -53,6 +53,9 @@ def show_outcome(console: Console, summary: Summary, report: Path | None = None,
     if summary.faults:
         kinds = ", ".join(f"{number(count)} {kind}" for kind, count in summary.faults.items())
         console.print(Text(f"Faults injected: {kinds}."), soft_wrap=True)
+    if summary.happened:
+        kinds = ", ".join(f"{number(count)} {kind}" for kind, count in summary.happened.items())
+        console.print(Text(f"What nodes made of it: {kinds}."), soft_wrap=True)
     if refused:
         reasons = ", ".join(f"{number(count)} {reason}" for reason, count in sorted(refused.items()))
         console.print(Text(f"Refused by their receivers: {counted(sum(refused.values()), 'message')} ({reasons})."), soft_wrap=True)

@@ -95,7 +95,10 @@ def _injected(scenario: Scenario) -> Iterator[Fault]:
         return
     candidates = [] if scenario.nodes is None or scenario.decentralized else scenario.roles.aggregator.ids(scenario.nodes).tolist()
     lone = frozenset(candidates if len(candidates) == 1 else ())
-    yield from scenario.faults.mistakes(scenario.nodes, scenario.until, lone)
+    role, schedule = scenario.roles.aggregator, scenario.schedule.made()
+    moves = len(candidates) > 1 and (role.count is not None or role.share is not None)
+    late = frozenset(candidates if moves and (schedule.asynchronous or schedule.staleness_rounds) else ())
+    yield from scenario.faults.mistakes(scenario.nodes, scenario.until, lone, late)
 
 
 def _membership(scenario: Scenario) -> Iterator[Fault]:
@@ -156,7 +159,8 @@ def _federation(scenario: Scenario) -> Iterator[Fault]:
 
 
 def check_with_data(setup: "Setup") -> list[Fault]:
-    """Every fault that shows once the data and the user's own code are loaded, which this does; trains nothing.
+    """Every fault that shows once the data and the user's own code are loaded, which this does; trains nothing, but tries a
+    training function of the user's own on one batch.
 
     For scenarios that `check` finds nothing wrong with.
     """
@@ -179,6 +183,7 @@ def check_with_data(setup: "Setup") -> list[Fault]:
         *conditions.faults(setup),
         *_whole_parts(setup),
         *_own_functions(setup),
+        *_own_training(setup),
         *_without_data(setup),
         *guarding.faults(setup),
         *_too_few(setup),
@@ -245,6 +250,22 @@ def _tries(setup: "Setup") -> Iterator[tuple[str, str, Callable[[], float]]]:
         yield "training.metrics", name, partial(bench.metrics[name.rpartition(":")[2].rpartition(".")[2]], outputs, targets)
 
 
+def _own_training(setup: "Setup") -> Iterator[Fault]:
+    """A training function of the user's own that cannot train the model on a batch of the first node's."""
+    name = setup.training.function
+    if name is None or not len(setup.trainers):
+        return
+    from coterie.learning.own_training import tried
+
+    try:
+        problem = tried(setup.bench("exact"), int(setup.trainers[0]))
+    except ScenarioError as error:
+        yield from (Fault(fault.place, f"{name} {fault.problem}", fault.fix) for fault in error.faults)
+        return
+    if problem:
+        yield Fault("training.function", f"{name} {problem}", "correct the function")
+
+
 def _without_data(setup: "Setup") -> Iterator[Fault]:
     """A rule that looks at the aggregator's own samples, and an aggregator that has none."""
     wanted = dict.fromkeys(sorted({"losses", "reference"} & setup.rule.inputs), setup.rule.name)
@@ -259,12 +280,14 @@ def _without_data(setup: "Setup") -> Iterator[Fault]:
 
 
 def _too_few(setup: "Setup") -> Iterator[Fault]:
-    """A rule that an aggregator gets too few updates for, or too few models of fellow aggregators, in every round."""
+    """A rule that an honest aggregator gets too few updates for, or too few models of fellow aggregators, in every round."""
     if setup.scenario.topology.name == "isolated":
         return
     by_reason: dict[str, list[Gathering]] = {}
     tried: dict[int, str] = {}
     for one in gatherings(setup):
+        if one.exchange and one.node in setup.attackers:
+            continue
         if one.most not in tried:
             tried[one.most] = _tried(setup, one.most)
         if tried[one.most]:

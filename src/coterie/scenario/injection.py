@@ -74,8 +74,13 @@ class Faults(Part):
     until_seconds: Positive | None = None
     reconnect_seconds: NonNegative = 0.5
 
-    def mistakes(self, nodes: int | None, until: Until, lone_aggregators: frozenset[int]) -> list[Fault]:
-        """What cannot be in a federation of so many nodes; lone_aggregators: those in whose place nobody can aggregate."""
+    def mistakes(
+        self, nodes: int | None, until: Until, lone_aggregators: frozenset[int], late_aggregators: frozenset[int] = frozenset()
+    ) -> list[Fault]:
+        """What cannot be in a federation of so many nodes.
+
+        lone_aggregators: those in whose place nobody can aggregate. late_aggregators: those that take late updates in turn.
+        """
         found: list[Fault] = []
         for number, one in enumerate(self.inject):
             place = f"faults.inject.{number}"
@@ -84,11 +89,11 @@ class Faults(Part):
             if one.at_seconds is not None and self.until_seconds is not None and one.at_seconds >= self.until_seconds:
                 found.append(Fault(f"{place}.at_seconds", "is after until_seconds, when faults are over", "write an earlier time"))
             if nodes is not None:
-                found += _of_nodes(one, place, nodes, lone_aggregators)
+                found += _of_nodes(one, place, nodes, lone_aggregators, late_aggregators)
         return found
 
 
-def _of_nodes(one: Injection, place: str, nodes: int, lone_aggregators: frozenset[int]) -> list[Fault]:
+def _of_nodes(one: Injection, place: str, nodes: int, lone_aggregators: frozenset[int], late_aggregators: frozenset[int]) -> list[Fault]:
     named: dict[str, Any] = {}
     for key in ("nodes", "to"):
         listed = getattr(one, key)
@@ -99,9 +104,13 @@ def _of_nodes(one: Injection, place: str, nodes: int, lone_aggregators: frozense
     if any(found is not None and not len(found) for found in named.values()):
         return [Fault(place, "names no node", "write ids, or leave it out")]
     hit = set(range(nodes) if named["nodes"] is None else named["nodes"].tolist())
-    lone = sorted(hit & lone_aggregators)
-    if one.name == "crash" and lone and one.params.get("disk") == "lost":
-        problem = f"node {lone[0]} is the only aggregator: without its disk it would begin the run anew"
+    lone, late = sorted(hit & lone_aggregators), sorted(hit & late_aggregators)
+    if one.name == "crash" and (lone or late) and one.params.get("disk") == "lost":
+        problem = (
+            f"node {(late or lone)[0]} aggregates in its turn and takes late updates: with its disk it would forget which are in its model"
+        )
+        if lone:
+            problem = f"node {lone[0]} is the only aggregator: without its disk it would begin the run anew"
         return [Fault(f"{place}.disk", problem, "write disk: kept, or name other nodes")]
     if one.name == "crash" and lone and one.per_hour is None and one.for_seconds is None:
         return [Fault(f"{place}.for_seconds", f"node {lone[0]} is the only aggregator and would be down for good", "write for_seconds: 10")]

@@ -20,7 +20,7 @@ from coterie.scenario.attacks import Attack
 from coterie.scenario.faults import within
 from coterie.scenario.roles import span
 from coterie.tasks.ragged import Ragged
-from coterie.tasks.stored import Stored
+from coterie.tasks.stored import Followed, Stored
 from coterie.tasks.task import FederatedTask
 
 if TYPE_CHECKING:
@@ -156,11 +156,13 @@ def poisoned(setup: "Setup") -> tuple[FederatedTask, Poisoning | None]:
     task, plots = setup.shards, [(place, plot) for place, plot in enumerate(setup.plots) if isinstance(plot.thing, DataAttack)]
     if not plots:
         return task, None
+    nodes = sorted({node for _, plot in plots for node in plot.nodes})
     if isinstance(task.inputs, Stored):
-        raise ScenarioError.at("attacks", "attackers change samples, and these stay in their file", "take a data set that fits into memory")
-    inputs, targets, sizes = [task.inputs], [task.targets], list[int]()
+        held = int(task.train.sizes[nodes].sum()) * len(plots)
+        task.inputs.source.check_held(held, "what attackers train on", "attacks")
+    inputs, targets, sizes, instead_of = list[NDArray[Any]](), [task.targets], list[int](), list[NDArray[np.int64]]()
     rounds: dict[int, tuple[tuple[int, float, int], ...]] = {}
-    for node in sorted({node for _, plot in plots for node in plot.nodes}):
+    for node in nodes:
         mine = [(place, plot) for place, plot in plots if node in plot.members]
         known: dict[tuple[int, ...], int] = {}
         spans = []
@@ -175,10 +177,19 @@ def poisoned(setup: "Setup") -> tuple[FederatedTask, Poisoning | None]:
                 inputs.append(features)
                 targets.append(labels)
                 sizes.append(len(labels))
+                instead_of.append(task.train[node])
             spans.append((first, last, known[key]))
         rounds[node] = tuple(spans)
-    whole = replace(task, inputs=np.concatenate(inputs), targets=np.concatenate(targets))
+    whole = replace(task, inputs=_followed(task.inputs, inputs, instead_of), targets=np.concatenate(targets))
     return whole, Poisoning(Ragged.contiguous(np.array(sizes, np.int64), len(task.targets)), rounds, tuple(_probes(setup, plots)))
+
+
+def _followed(samples: NDArray[Any] | Stored, parts: list[NDArray[Any]], instead_of: list[NDArray[np.int64]]) -> NDArray[Any] | Stored:
+    """The samples of all nodes, and behind them the parts that stand in the place of those at `instead_of`."""
+    if not isinstance(samples, Stored):
+        return np.concatenate([samples, *parts])
+    behind = np.concatenate(parts) if parts else np.zeros((0, *samples.shape[1:]), samples.dtype)
+    return Followed(samples, behind, samples.rows[np.concatenate([np.zeros(0, np.int64), *instead_of])])
 
 
 def _spans(plots: list[Plot]) -> Iterator[tuple[int, float]]:

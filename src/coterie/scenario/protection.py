@@ -81,7 +81,9 @@ class Protection:
         if told is not None and told < some.bad <= most:
             return f"write byzantine: {some.bad}"
         if not self.rule.stands(10**6):
-            return f"choose a rule that stands some, such as {{name: trimmed_mean, byzantine: {some.bad}}}"
+            minority = 2 * some.bad < some.gathering.fewest
+            other = f"{{name: trimmed_mean, byzantine: {some.bad}}}" if minority else "sentinel" if some.gathering.exchange else "fltrust"
+            return f"choose a rule that stands {'some' if minority else 'so many, by data of its own'}, such as {other}"
         more = "let more take part" if not some.gathering.exchange else "add neighbours"
         return f"{more}, or count on at most {most}"
 
@@ -162,8 +164,11 @@ def unguarded(setup: Setup) -> Iterator[str]:
     if setup.coupled:
         return
     who = tuple(setup.roles.aggregator.candidates.tolist())
-    turns = "each in its turn" if setup.roles.aggregator.rotates else "for those it serves" if len(who) > 1 else "for all"
-    yield f"nothing protects from a bad aggregator: what {named(who)} publish{'es' * (len(who) == 1)}, {turns}, is taken as it is"
+    turns = "each in its turn" if setup.roles.aggregator.rotates else "each for those it serves" if len(who) > 1 else "for all"
+    yield (
+        f"nothing protects from a bad aggregator: what {named(who)} publish{'es' * (len(who) == 1)}, {turns}, is taken as it is; "
+        "let only those aggregate whom all trust, or write architecture: decentralized"
+    )
     bad = tuple(sorted(setup.attackers.intersection(who)))
     if bad:
         yield f"{named(bad)} {'is an attacker' if len(bad) == 1 else 'are attackers'} and may aggregate"

@@ -67,8 +67,12 @@ class Setup:
     def again(self, **settings: Any) -> "Setup":
         """The same samples under other settings, none of which is about the data."""
         other = Setup(self.scenario.changed(**settings))
-        other.__dict__["task"] = self.task
+        other.knows(self.task)
         return other
+
+    def knows(self, task: FederatedTask) -> None:
+        """Take what another process, or an earlier setup, has made of the data for the task."""
+        self.__dict__["task"] = task
 
     @cached_property
     def task(self) -> FederatedTask:
@@ -214,7 +218,8 @@ class Setup:
         wanted = self.scenario.membership
         if wanted is not None:
             return wanted.made()
-        return None if self.scenario.faults is None else Membership()
+        waited_for = self.scenario.faults is None or any(check.membership_faults(self.planner))
+        return None if waited_for else Membership()
 
     @property
     def _hands_over(self) -> bool:
@@ -248,12 +253,9 @@ class Setup:
         chosen = self.scenario.aggregation.mixing
         return partial(chosen.entry.thing, **chosen.params)
 
-    def _mixing(
-        self, me: NodeId, others: tuple[NodeId, ...], samples: Mapping[NodeId, int], degrees: Mapping[NodeId, int]
-    ) -> tuple[float, ...]:
-        ids = (me, *others)
-        met = tuple(degrees[node] for node in ids) if degrees else ()
-        return self._mixing_weights(me, others, tuple(samples[node] for node in ids), met)
+    def _mixing(self, me: NodeId, others: tuple[NodeId, ...], samples: tuple[int, ...], degrees: Mapping[NodeId, int]) -> tuple[float, ...]:
+        met = tuple(degrees[node] for node in (me, *others)) if degrees else ()
+        return self._mixing_weights(me, others, samples, met)
 
     @cached_property
     def _mixing_weights(self) -> Callable[[int, tuple[int, ...], tuple[int, ...], tuple[int, ...]], tuple[float, ...]]:
@@ -304,7 +306,8 @@ class Setup:
             isolated=self.scenario.topology.name == "isolated",
             hands_over=self._hands_over,
         )
-        return found or check.schedule_faults(self.planner, self.schedule) or list(plotting.faults(self))
+        found = found or check.schedule_faults(self.planner, self.schedule) or list(plotting.faults(self))
+        return found or ([] if self.scenario.membership is None else list(check.membership_faults(self.planner)))
 
     @property
     def training(self) -> Training:

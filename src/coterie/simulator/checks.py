@@ -72,7 +72,7 @@ class Checks:
 
     def kept(self, node: NodeId, state: Any) -> None:
         """A node is at a checkpoint."""
-        if state.__class__ is RoundState:
+        if state.__class__ is RoundState and self._views.get(node) is not state.view:
             self._views[node] = state.view
             self._seen_views.add(state.view)
 
@@ -172,7 +172,7 @@ class Checks:
 
     def _mixed(self, job: Job[Any]) -> None:
         weights, origins = job.args[:2]
-        if abs(sum(weights) - 1.0) > TOLERANCE or any(not weight >= 0.0 for weight in weights):
+        if not abs(sum(weights) - 1.0) <= TOLERANCE or min(weights) < 0.0:  # the sum tells what is no number
             raise self._violation(job, f"mixes with weights {weights}, which do not sum to one")
         if list(origins) != sorted(origins):
             raise self._violation(job, f"mixes in another order than that of their makers: {origins}")

@@ -33,7 +33,7 @@ def save(simulator: Simulator, path: Path, extra: Any, to_numpy: Callable[[Any],
         "nodes": [journal.save(node) for node in simulator.nodes.values()],
         "resting": simulator.resting.saved(),
         "results": list(simulator.results.items()),
-        "rounds": simulator.rounds_saved(),
+        "rounds": _rounds(simulator),
         "beside": simulator.beside_saved(),
         "budget": simulator.budget.saved(),
         "digest": None if simulator.digest is None else simulator.digest.saved(),
@@ -52,7 +52,7 @@ def load(simulator: Simulator, path: Path, from_numpy: Callable[[NDArray[np.floa
     heapify(simulator.heap)
     simulator.resting.restored(data["resting"])
     simulator.results.update(data["results"])
-    simulator.rounds_restored(data["rounds"])
+    _restore_rounds(simulator, data["rounds"])
     simulator.beside_restored(data["beside"])
     simulator.budget.restored(data["budget"])
     if data["digest"] is not None:
@@ -71,6 +71,21 @@ def load(simulator: Simulator, path: Path, from_numpy: Callable[[NDArray[np.floa
     if simulator.checks is not None:
         simulator.checks.begin_here()
     return saved["extra"]
+
+
+def _rounds(simulator: Simulator) -> list[Any]:
+    """What is known about rounds, links and who was busy."""
+    reports = [[round, on, handles] for (round, on), handles in simulator.reports.items()]
+    beside = [simulator.finished_at, list(simulator.given_up.items())]
+    return [*simulator.heads.saved(), reports, simulator.network.saved(), simulator.timeline.saved(), beside]
+
+
+def _restore_rounds(simulator: Simulator, saved: list[Any]) -> None:
+    simulator.heads.restored(saved[:2])
+    simulator.reports = {(round, on): handles for round, on, handles in saved[2]}
+    simulator.network.restored(saved[3])
+    simulator.timeline.restored(saved[4])
+    simulator.finished_at, simulator.given_up = saved[5][0], dict(saved[5][1])
 
 
 def extra_of(path: Path) -> Any:

@@ -12,28 +12,25 @@ from heapq import heapify, heappop
 from math import inf, prod
 from typing import Any
 
-from coterie.core import draws
-from coterie.core.errors import PeerError
 from coterie.core.ids import NodeId
 from coterie.core.jobs import Handle, Job
 from coterie.environments.faults import ClockSkew, Crash, FaultKind, FullDisk, Pause, Slow
 from coterie.federation import journal
 from coterie.federation.budget import Budget
-from coterie.federation.delivery import Ticket
 from coterie.federation.effects import Checkpoint, Report
 from coterie.federation.flows.participate import FLOWS
-from coterie.federation.messages import Hello, Message
-from coterie.federation.node import Node, Refusal
+from coterie.federation.messages import Hello
+from coterie.federation.node import Node
 from coterie.federation.state import RoundState
 from coterie.scenario.setup import Setup
-from coterie.simulator.in_force import InForce
+from coterie.simulator.carrying import SimulatorOfStreams
 from coterie.simulator.injections import Injections, Occasion, injections_of
 from coterie.simulator.queues import network_of
 from coterie.simulator.recorder import Recorder
 from coterie.simulator.simulator import Event, Simulator, StalledError
-from coterie.simulator.streams import UNHARMED, Stream, fate
+from coterie.simulator.streams import Stream
 from coterie.simulator.timeline import Timeline
-from coterie.simulator.trace import ANSWER, BEGIN, BROKEN, CONNECT, END, MESSAGE, TIMER
+from coterie.simulator.trace import ANSWER, BEGIN, CONNECT, END, MESSAGE, TIMER
 from coterie.simulator.work import JobGraph
 
 STALL_SECONDS = 600.0
@@ -43,22 +40,18 @@ HEARTBEAT = "heartbeat"
 """The name of the flow whose timers and hellos are no progress."""
 
 
-class FaultySimulator(Simulator):
+class FaultySimulator(SimulatorOfStreams):
     """A simulator with faults. All nodes live from the beginning, none of them rests."""
 
     def __init__(self, *arguments: Any, injections: Injections, **settings: Any) -> None:
-        super().__init__(*arguments, **settings)
-        self.injections = injections
-        self.active = InForce(injections)
+        super().__init__(*arguments, injections=injections, **settings)
         self.kept: dict[int, dict[str, Any]] = {}
         self.lives: dict[int, int] = {}
-        self.streams: dict[tuple[int, int], Stream] = {}
         self.held: dict[int, list[Event]] = {}
         self.stall_seconds = STALL_SECONDS
         self._rounds_awaited = {number for number, one in enumerate(injections.wanted) if one.at_round is not None}
         self._reported: set[tuple[int, int, str]] = set()
         self._over, self._progress = False, 0.0
-        self._key = draws.key(injections.seed, "messages")
 
     # ---- running
 
@@ -198,42 +191,7 @@ class FaultySimulator(Simulator):
             return super().result(node)
         return next((row[4] for row in kept["flows"] if row[2] is None and isinstance(row[4], RoundState)), super().result(node))
 
-    def _say(self, what: str) -> None:
-        if self.trace is not None:
-            self.trace(self.now, what)
-
     # ---- what nodes ask for
-
-    def carry(  # noqa: PLR0917 - as it is overridden
-        self, node: Node, to: tuple[NodeId, ...], message: Message, beyond: tuple[NodeId, ...], ticket: Ticket, late_seconds: float = 0.0
-    ) -> None:
-        """Onto the streams that are whole; what is kept back elsewhere waits in the outbox."""
-        for peer in to:
-            stream = self.stream(node.id, peer)
-            if not stream.up:
-                continue
-            arrivals = self.carried(node, (peer,), message, beyond)
-            arrival = arrivals if isinstance(arrivals, float) else arrivals[0]
-            self._under_way(stream, node.id, peer, arrival + late_seconds, (message, beyond, ticket))
-
-    def _under_way(self, stream: Stream, sender: NodeId, receiver: NodeId, arrival: float, what: tuple[Any, ...]) -> None:
-        """What faults make of one message on its way."""
-        stream.count += 1
-        if self.active.meets_messages:
-            key = draws.mixed(self._key ^ (sender * self.federation.nodes + receiver)) + (stream.count << 8)
-            found = fate(self.injections, self.active.until, key, sender, receiver)
-            for name in found.met:
-                self.faults_met[name] += 1
-                self.recorder.fault(self.now, name, (sender, receiver), self.now)
-            if found.breaks:
-                self._push(max(arrival, stream.last), BROKEN, sender, receiver, stream.life, what[0] if found.corrupt else None)
-                return
-        else:
-            found = UNHARMED
-        stream.last = max(arrival + found.later, stream.last)
-        self._push(stream.last + found.overtaken, MESSAGE, (receiver,), sender, *what, None, stream.life)
-        if found.again is not None:
-            self._push(stream.last + found.again, MESSAGE, (receiver,), sender, *what, None, stream.life)
 
     def begun(self, node: Node, job: Job[Any]) -> float:
         """A slow node takes longer."""
@@ -357,50 +315,6 @@ class FaultySimulator(Simulator):
             if event[2] == ANSWER and event[3] == node:
                 self.heap[place] = (moved(event[0]), *event[1:])
         heapify(self.heap)
-
-    # ---- streams
-
-    def stream(self, sender: int, receiver: int) -> Stream:
-        """What `sender` sends to `receiver`."""
-        found = self.streams.get((sender, receiver))
-        if found is None:
-            blocked = self.active.blocks(sender, receiver)
-            found = self.streams[sender, receiver] = Stream(up=not blocked, blocked=blocked)
-        return found
-
-    def _relink(self) -> None:
-        """Break the streams that have just been blocked; the others are there again after a while."""
-        for (sender, receiver), stream in self.streams.items():
-            before, stream.blocked = stream.blocked, self.active.blocks(sender, receiver)
-            if before != stream.blocked:
-                self._break(stream, sender, receiver)
-
-    def _break(self, stream: Stream, sender: int, receiver: int) -> None:
-        stream.up = False
-        stream.life += 1
-        if not stream.blocked:
-            self._push(self.now + self.injections.reconnect_seconds, CONNECT, sender, receiver, stream.life)
-
-    def _broken(self, sender: NodeId, receiver: NodeId, life: int, corrupt: Message | None) -> None:
-        stream = self.streams[sender, receiver]
-        if stream.life != life:
-            return
-        self._say(f"the stream from {sender} to {receiver} breaks")
-        if corrupt is not None:
-            self.note(self.nodes[receiver], Refusal(sender, corrupt, PeerError("corrupt")))
-        self._break(stream, sender, receiver)
-
-    def _connected(self, sender: NodeId, receiver: NodeId, life: int) -> None:
-        """As the runtime does when a link is there again: say hello, and repeat what is not acknowledged."""
-        stream, node = self.streams[sender, receiver], self.nodes.get(sender)
-        if stream.life != life or node is None:
-            return
-        stream.up, stream.last = True, self.now
-        assert node.delivery is not None
-        if receiver in node.delivery.links:
-            ticket = node.delivery.ticket(node.delivery.link(receiver), 0)
-            self.carry(node, (receiver,), Hello(0, node.id, attempt=node.incarnation), (), ticket)
-            node.repeat(receiver)
 
     # ---- resume
 

@@ -1,7 +1,7 @@
 """At which rounds' heads nodes stand, and so which rounds are over."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 
@@ -11,21 +11,26 @@ class Heads:
     def __init__(self) -> None:
         self.done = 0
         self._heads: dict[int, int] = {}
-        self._at: Counter[int] = Counter()
+        self._at: dict[int, int] = {}
 
-    def move(self, node: int, round: int | None) -> Iterator[int]:
+    def move(self, node: int, round: int | None) -> Iterable[int]:
         """`node` is at the head of `round` and holds its model (None: it holds none any more); gives the rounds that are over now."""
-        old = self._heads.pop(node, None)
+        at, old = self._at, self._heads.pop(node, None)
         if old is not None:
-            self._at[old] -= 1
-            if not self._at[old]:
-                del self._at[old]
-        if round is not None:
-            self._heads[node] = round
-            self._at[round] += 1
-            while self.done < round and self.done not in self._at:
-                yield self.done
-                self.done += 1
+            if at[old] > 1:
+                at[old] -= 1
+            else:
+                del at[old]
+        if round is None:
+            return ()
+        self._heads[node] = round
+        at[round] = at.get(round, 0) + 1
+        return self._over(round) if self.done < round and self.done not in at else ()
+
+    def _over(self, round: int) -> Iterator[int]:
+        while self.done < round and self.done not in self._at:
+            yield self.done
+            self.done += 1
 
     def finish(self, rounds: int) -> Iterator[int]:
         """All of `rounds` are over; gives those that were not yet."""
@@ -40,4 +45,4 @@ class Heads:
     def restored(self, saved: list[Any]) -> None:
         """Become what `saved` said."""
         self.done, self._heads = saved[0], dict(saved[1])
-        self._at = Counter(self._heads.values())
+        self._at = dict(Counter(self._heads.values()))

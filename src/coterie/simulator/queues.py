@@ -42,7 +42,8 @@ class QueuedNetwork(Network):
         self._key = draws.key(seed, "network")
         self._up_free, self._down_free = [0.0] * self.nodes, [0.0] * self.nodes
         self._up_busy, self._down_busy = [0.0] * self.nodes, [0.0] * self.nodes
-        self._last: dict[int, float] = {}
+        self._last: dict[int, dict[int, float]] = {}
+        self._links = 0
         self._link_free: dict[int, float] = {}
         self._kept = 0
         self._plain = not (self._latency or self._rate)
@@ -53,26 +54,28 @@ class QueuedNetwork(Network):
         if since is not None:
             now = since(sender, now)
         half, down, down_free, down_busy = self._half, self._down, self._down_free, self._down_busy
-        lossy = self._arrive is not None
+        arrive, plain = self._arrive, self._plain
         up_seconds = size_bytes * self._up[sender]
-        free = max(now, self._up_free[sender])
+        begin = free = max(now, self._up_free[sender])
         mine = half[sender]
         found = []
-        for receiver in to:
+        for receiver in to:  # in plain comparisons: `max` costs as much as all the rest
             begun, seconds, up = free, size_bytes * down[receiver], up_seconds
-            if lossy:
-                share = self._arrive[sender] * self._arrive[receiver]  # type: ignore[index]
+            if arrive is not None:
+                share = arrive[sender] * arrive[receiver]
                 up, seconds = up / share, seconds / share  # what is sent again takes room, too
             free = begun + up
-            through = max(now, down_free[receiver]) + seconds
+            through = down_free[receiver]
+            through = (max(now, through)) + seconds
             down_free[receiver] = through
             down_busy[receiver] += seconds
-            at = max(free, through, begun + seconds)
-            found.append(at + mine + half[receiver] if self._plain else self._of_link(sender, receiver, size_bytes, begun, at))
-        self._up_busy[sender] += free - max(now, self._up_free[sender])
+            at = max(free, through)
+            at = max(at, begun + seconds)
+            found.append(at + mine + half[receiver] if plain else self._of_link(sender, receiver, size_bytes, begun, at))
+        self._up_busy[sender] += free - begin
         self._up_free[sender] = self.left = free
-        if lossy or self._jitter is not None:
-            if len(self._last) > max(LINKS_KEPT, 2 * self._kept):
+        if arrive is not None or self._jitter is not None:
+            if self._links > max(LINKS_KEPT, 2 * self._kept):
                 self._forget(now)
             self._disturb(sender, to, message, size_bytes, found)
         return found if since is None else [since(receiver, at) for receiver, at in zip(to, found, strict=True)]
@@ -93,17 +96,17 @@ class QueuedNetwork(Network):
         base = draws.mixed(((self._key ^ what) + sender * draws.GOLDEN) & draws.MASK)
         jitters = self._drawn(base + _JITTER, to) if self._jitter is not None else None
         losses = self._drawn(base + _LOSS, to) if self._arrive is not None else None
-        last, first = self._last, sender * self.nodes
+        last, jitter, mine = self._last.setdefault(sender, {}), self._jitter, 0.0 if self._jitter is None else self._jitter[sender]
+        self._links -= len(last)
         for place, receiver in enumerate(to):
             at = found[place]
             if jitters is not None:
-                at += (self._jitter[sender] + self._jitter[receiver]) * jitters[place]  # type: ignore[index]
+                at += (mine + jitter[receiver]) * jitters[place]  # type: ignore[index]
             if losses is not None:
                 at += self._repeats(sender, receiver, size_bytes, losses[place])
-            before = last.get(first + receiver)
-            if before is not None and before > at:
-                at = before
-            last[first + receiver] = found[place] = at
+            before = last.get(receiver, at)
+            last[receiver] = found[place] = max(at, before)
+        self._links += len(last)
 
     @staticmethod
     def _drawn(base: int, to: tuple[NodeId, ...]) -> list[float]:
@@ -127,8 +130,9 @@ class QueuedNetwork(Network):
         return float(2 * (sends - 1) * (self._half[sender] + self._half[receiver]))
 
     def _forget(self, now: float) -> None:
-        self._last = {link: at for link, at in self._last.items() if at > now}
-        self._kept = len(self._last)
+        under_way = {sender: {receiver: at for receiver, at in last.items() if at > now} for sender, last in self._last.items()}
+        self._last = {sender: last for sender, last in under_way.items() if last}
+        self._kept = self._links = sum(map(len, self._last.values()))
 
     def busy(self, direction: str) -> list[float]:
         """Seconds in which each node's end was in use, `up` or `down`."""
@@ -137,12 +141,14 @@ class QueuedNetwork(Network):
     def saved(self) -> list[Any]:
         """What `restored` needs."""
         lists = [self._up_free, self._down_free, self._up_busy, self._down_busy]
-        return [self.left, self._kept, list(self._last.items()), list(self._link_free.items()), *(_sparse(values) for values in lists)]
+        last = [[sender, list(times.items())] for sender, times in self._last.items()]
+        return [self.left, self._kept, last, list(self._link_free.items()), *(_sparse(values) for values in lists)]
 
     def restored(self, saved: list[Any]) -> None:
         """Become what `saved` said."""
         self.left, self._kept, last, links, *lists = saved
-        self._last, self._link_free = dict(last), dict(links)
+        self._last, self._link_free = {sender: dict(times) for sender, times in last}, dict(links)
+        self._links = sum(map(len, self._last.values()))
         for values, pairs in zip((self._up_free, self._down_free, self._up_busy, self._down_busy), lists, strict=True):
             for node, value in pairs:
                 values[node] = value

@@ -37,6 +37,7 @@ class RunRecorder:
         self.folder, self._each_message, self._on_round = folder, messages, on_round
         self.bytes_sent = self.messages = self.samples_trained = self.round = 0
         self.refused_for: Counter[str] = Counter()
+        self.happenings: Counter[str] = Counter()
         self._edge_bytes: defaultdict[tuple[int, tuple[int, ...]], int] = defaultdict(int)  # by (sender, receivers)
         self._together = TOGETHER
         self.newest: dict[str, list[float]] = {}
@@ -162,6 +163,7 @@ class RunRecorder:
 
     def happened(self, time: float, node: NodeId, what: str, detail: str) -> None:
         """Something happened at a node that people may want to know of."""
+        self.happenings[what] += 1
         self.folder.append_event(what, node=int(node), detail=detail, seconds=time)
 
     def fault(self, time: float, name: str, nodes: tuple[int, ...], until: float) -> None:
@@ -176,6 +178,7 @@ class RunRecorder:
             "positions": self.folder.positions(),
             "counts": [self.bytes_sent, self.messages, self.samples_trained, self.round],
             "refused": list(self.refused_for.items()),
+            "happened": list(self.happenings.items()),
             "wall_seconds": [self.wall_seconds, self._real_seconds, list(self._real.items())],
             "judged": self.judged.saved(),
             "edges": [[sender, to, size] for (sender, to), size in self._edge_bytes.items()],
@@ -186,6 +189,7 @@ class RunRecorder:
         """Become what `saved` said."""
         self.bytes_sent, self.messages, self.samples_trained, self.round = saved["counts"]
         self.refused_for.update(dict(saved["refused"]))
+        self.happenings.update(dict(saved["happened"]))
         whole, self._real_seconds, real = saved["wall_seconds"]
         self._began = time.monotonic() - whole
         self._real.update(real)

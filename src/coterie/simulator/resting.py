@@ -13,7 +13,8 @@ _FIRST_VIEW = View()
 class Resting:
     """The states of nodes that wait to be sent a model: the round they wait for, four bytes a node, and little else.
 
-    Such a node has to adopt a model before it acts, so that it keeps none: it is given back with the initial one.
+    Such a node has to adopt a model before it acts, so that it keeps none: it is given back with the initial one. Nor does it keep which
+    it has had (`has`): that is asked only where nodes fail, and there none rests.
     Whoever carries more than its algorithm's state on a trainer is kept whole.
     """
 
@@ -25,7 +26,7 @@ class Resting:
 
     def put(self, node: int, state: RoundState) -> None:
         """`node` goes to rest with `state`, which holds no round's model."""
-        if state == RoundState(state.round, state.model, held=False, client=state.client):
+        if state == RoundState(state.round, state.model, held=False, client=state.client, has=state.has):
             self._rounds[node] = state.round
             if state.client is not None:
                 self._clients[node] = state.client

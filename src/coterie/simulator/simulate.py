@@ -125,7 +125,8 @@ class Simulation:
         chosen = range(federation.nodes) if federation.everyone else federation.planner.holders(recorder.round).tolist()
         handles = [simulator.result(node).model for node in chosen]
         size = self.setup.network.layout.size
-        vectors = [self.to_numpy(handle.value)[:size] for handle in handles]
+        distinct = {handle.number: self.to_numpy(handle.value)[:size] for handle in set(handles)}
+        vectors = [distinct[handle.number] for handle in handles]
         alike = all(handle is handles[0] for handle in handles)
         last = self.folder.metrics.final()
         spent = {part: round(seconds, 6) for part, seconds in sorted(simulator.jobs.seconds.items())}
@@ -145,6 +146,8 @@ class Simulation:
             attackers=len(self.setup.attackers),
             faults=dict(sorted(simulator.faults_met.items())),
             refused=dict(sorted(recorder.refused_for.items())),
+            happened=dict(sorted(recorder.happenings.items())),
+            updates_taken=recorder.judged.taken,
             defence=recorder.judged.defence,
             digest=digest(vectors),
         )

@@ -5,10 +5,8 @@ exist while they have a part: one that only waits to be invited is a row in a di
 a value, when the window is full, or when it is time to show something; never because the clock says so.
 """
 
-import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from heapq import heappop, heappush, heapreplace
 from typing import Any, Protocol, runtime_checkable
 
@@ -26,7 +24,9 @@ from coterie.federation.membership import GaveUp
 from coterie.federation.messages import Message
 from coterie.federation.node import Driver, Node, Refusal
 from coterie.federation.state import RoundState
+from coterie.simulator.bystanders import Bystanders
 from coterie.simulator.checks import Checks
+from coterie.simulator.garbage import rarely_collected
 from coterie.simulator.heads import Heads
 from coterie.simulator.network import Network
 from coterie.simulator.recorder import Recorder
@@ -38,25 +38,8 @@ from coterie.simulator.work import JobGraph
 Event = tuple[Any, ...]
 
 
-YOUNG_OBJECTS = 200_000
-"""So many new objects bring the garbage collector."""
-
-
 class StalledError(RunError):
     """Nothing more can happen, and somebody still waits; says who waits for what."""
-
-
-@contextmanager
-def rarely_collected() -> Iterator[None]:
-    """What is there now is left alone by the garbage collector, and it comes rarely: nodes at work are many and hold few cycles."""
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 @runtime_checkable
@@ -96,6 +79,7 @@ class Simulator:
         self.heap: list[Event] = []
         self.nodes: dict[int, Node] = {}
         self.resting = Resting(federation.nodes, initial)
+        self.bystanders = Bystanders(federation)
         self.results: dict[int, RoundState] = {}
         self.trace: Callable[[float, str], None] | None = None
         self.digest: TraceDigest | None = None
@@ -104,8 +88,9 @@ class Simulator:
         self.given_up: dict[int, str] = {}
         self.checks: Checks | None = None
         self.heads = Heads()
-        self._reports: dict[tuple[int, str], list[Handle]] = {}
+        self.reports: dict[tuple[int, str], list[Handle]] = {}
         self._problem: BaseException | None = None
+        self._kept_rounds, self._newest_only = federation.kept_rounds, federation.schedule.asynchronous
 
     # ---- running
 
@@ -128,12 +113,16 @@ class Simulator:
         while heap and self._problem is None and not (until is not None and until()):
             event = heap[0]
             kind = event[2]
-            if kind == MESSAGE and event[8] is not None and event[9] + 1 < len(event[8]):
-                heapreplace(heap, (event[8][event[9] + 1], *event[1:9], event[9] + 1))  # on to the next of its receivers
+            if kind == MESSAGE:
+                arrivals, place = event[8], event[9] + 1
+                if arrivals is not None and place < len(arrivals):
+                    heapreplace(heap, (arrivals[place], *event[1:9], place))  # on to the next of its receivers
+                else:
+                    heappop(heap)
             else:
                 heappop(heap)
-            if kind == TIMER and not self._awaited(event):
-                continue  # its wait is over, and so it moves no clock
+                if kind == TIMER and not self._awaited(event):
+                    continue  # its wait is over, and so it moves no clock
             self.now = event[0]
             self.events += 1
             if digest is not None:
@@ -157,10 +146,11 @@ class Simulator:
         _, _, _, to, sender, message, beyond, ticket, arrivals, place = event
         if arrivals is not None:
             to = (to[place],)
+        nodes, last = self.nodes, message.round >= self.budget.rounds and self._last(message, beyond)
         for receiver in to:
-            node = self.nodes.get(receiver)
+            node = nodes.get(receiver)
             if node is None:
-                if receiver in self.results:
+                if receiver in self.results or (last and self._adopts(receiver, message)):
                     continue
                 node = self._wake(receiver)
             if self.trace is not None:
@@ -168,6 +158,26 @@ class Simulator:
             node.deliver(sender, message, beyond, ticket)
             if not node.at_work:
                 self._rest(node)
+
+    def _last(self, message: Message, beyond: tuple[NodeId, ...]) -> bool:
+        """Whether it is a model after which there is nothing to do, and nobody looks at how nodes take it."""
+        return self.trace is None and self.driver is self and self.bystanders.may_take(message, beyond)
+
+    def _adopts(self, me: NodeId, message: Message) -> bool:
+        """Whether a node without flows has nothing to do but to take the last model: then it has, and is at its end."""
+        federation = self.federation
+        state = self.bystanders.adopted(me, self.resting.get(me) or federation.initially(me, self.initial), message)
+        if state is None:
+            return False
+        self.resting.take(me)
+        if federation.tests[me]:
+            self._report(me, Report(state.round, federation.evaluate(me, state.model, state.round, "own")))
+        self._at_head(me, state.round)
+        self._at_head(me, None)
+        if self.budget.bounded:
+            self.budget.spend(self.now, self.timeline.updates, self.timeline.bytes)
+        self.finished_at, self.results[me] = self.now, state
+        return True
 
     def _wake(self, number: int) -> Node:
         me = NodeId(number)
@@ -180,9 +190,7 @@ class Simulator:
 
     def new_node(self, me: NodeId) -> Node:
         """A node of this federation under this driver, without a flow yet."""
-        federation = self.federation
-        newest = federation.schedule.asynchronous
-        return Node(me, federation.nodes, self.driver, staleness_rounds=federation.kept_rounds, newest_only=newest)
+        return Node(me, self.federation.nodes, self.driver, staleness_rounds=self._kept_rounds, newest_only=self._newest_only)
 
     def _rest(self, node: Node) -> None:
         if node.resting and self.nodes.get(node.id) is node:
@@ -310,25 +318,29 @@ class Simulator:
             self.trace(self.now, f"{node.id} is at round {state.round}" + ("" if state.held else ", without its model"))
         makes = state.held and (not self.federation.asks or self.federation.holds(node.id, state.round, state.view))
         self._at_head(node.id, state.round if makes else None)
-        self.budget.spend(self.now, self.timeline.updates, self.timeline.bytes)
+        if self.budget.bounded:
+            self.budget.spend(self.now, self.timeline.updates, self.timeline.bytes)
         return self.budget.go_on(state.round, begins=state.held)
 
     def note(self, node: Node, what: Any) -> None:
         """Reports, notes and refusals go to the recorder; a report that the budget waits for is a barrier."""
         match what:
-            case Report():
-                self.issue(what.job)
-                self.recorder.reported(self.now, node.id, what.round, what.job.outputs.facts)
-                if self.budget.metrics and what.job.args[0] == "common":
-                    self._judge(what.round, what.job.outputs.facts)
             case Note():
                 self.recorder.reported(self.now, node.id, what.round, what.facts)
+            case Report():
+                self._report(node.id, what)
+                if self.budget.metrics and what.job.args[0] == "common":
+                    self._judge(what.round, what.job.outputs.facts)
             case Happening():
                 self._happened(node.id, what.what, what.detail)
             case Refusal():
                 if self.trace is not None:
                     self.trace(self.now, f"{node.id} refuses {what.message!r} from {what.sender}: {what.problem}")
                 self.recorder.refused(self.now, node.id, what)
+
+    def _report(self, node: NodeId, what: Report) -> None:
+        self.issue(what.job)
+        self.recorder.reported(self.now, node, what.round, what.job.outputs.facts)
 
     def finished(self, node: Node, result: Any, problem: BaseException | None) -> None:
         """A node's life in this run is over; a failure ends the run."""
@@ -361,20 +373,6 @@ class Simulator:
         self.timeline.round_done(number)
         self.recorder.round_done(self.now, number)
 
-    def rounds_saved(self) -> list[Any]:
-        """What is known about rounds, links and who was busy, for a checkpoint."""
-        reports = [[round, on, handles] for (round, on), handles in self._reports.items()]
-        beside = [self.finished_at, list(self.given_up.items())]
-        return [*self.heads.saved(), reports, self.network.saved(), self.timeline.saved(), beside]
-
-    def rounds_restored(self, saved: list[Any]) -> None:
-        """Know again what `rounds_saved` said."""
-        self.heads.restored(saved[:2])
-        self._reports = {(round, on): handles for round, on, handles in saved[2]}
-        self.network.restored(saved[3])
-        self.timeline.restored(saved[4])
-        self.finished_at, self.given_up = saved[5][0], dict(saved[5][1])
-
     def beside_saved(self) -> Any:
         """What a simulator of another kind needs for a checkpoint beside all that."""
         return self.driver.saved() if isinstance(self.driver, Saved) else None
@@ -386,12 +384,12 @@ class Simulator:
 
     def _judge(self, round: int, facts: Handle) -> None:
         """Once all that made a model of `round` have reported, let the budget see their mean."""
-        waiting = self._reports.setdefault((round, "common"), [])
+        waiting = self.reports.setdefault((round, "common"), [])
         waiting.append(facts)
         if round == 0 or len(waiting) < self.federation.makers(round, without=self.unheard):
             return
         self.flush()
-        del self._reports[round, "common"]
+        del self.reports[round, "common"]
         for metric in sorted(self.budget.metrics):
             values = [handle.value[metric] for handle in waiting if metric in handle.value]
             if values:

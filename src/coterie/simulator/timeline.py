@@ -39,7 +39,9 @@ class Timeline:
         self.updates += 1
         self.training[node] = self.training.get(node, 0.0) + end - begin
         self.unavailable_seconds += begin - asked
-        row = self._rounds.setdefault(job.round, [0, 0.0, 0.0])
+        row = self._rounds.get(job.round)
+        if row is None:
+            row = self._rounds[job.round] = [0, 0.0, 0.0]
         row[0] += 1
         row[1] += end
         row[2] = max(row[2], end)

@@ -10,7 +10,7 @@ MESSAGE, ANSWER, TIMER = 0, 1, 2
 BEGIN, END, CONNECT, BROKEN = 3, 4, 5, 6
 """Further ones where there are faults: a fault begins, or ends; a stream is there again; a message breaks its stream."""
 BLOCK_BYTES = 1 << 16
-_MESSAGE = Struct("<dBBBiiiiiq")
+_MESSAGE, _RECEIVER = Struct("<dBBBiiiiiq"), Struct("<dBBBiiiiiqI")
 """time, event, kind and phase of the message, sender, origin, round, attempt, term, weight; the receivers follow."""
 _OTHER = Struct("<dBiiq")
 """time, event, and three numbers: of an answer or a timer its node, flow and token."""
@@ -29,16 +29,17 @@ class TraceDigest:
         kind = event[2]
         if kind == MESSAGE:
             at, _, _, to, sender, message, beyond, _, arrivals, place = event
-            self._events += _MESSAGE.pack(
+            what = (
                 at, kind, message.code, message.phase, sender, message.origin, message.round, message.attempt, message.term, message.weight
-            )
+            )  # fmt: skip
             if arrivals is not None:
-                to = to[place : place + 1]
-            self._events += array("I", to).tobytes()
+                self._events += _RECEIVER.pack(*what, to[place])
+            else:
+                self._events += _MESSAGE.pack(*what) + array("I", to).tobytes()
             if beyond:
                 self._events += array("I", beyond).tobytes()
         else:
-            self._events += _OTHER.pack(event[0], kind, event[3], event[4], event[5])
+            self._events += _OTHER.pack(event[0], *event[2:6])
         if len(self._events) >= BLOCK_BYTES:
             self._fold()
 

@@ -177,6 +177,35 @@ class Stored:
         return replace(self, shape=(len(self), *features), changes=[*self.changes, change])
 
 
+class Followed(Stored):
+    """The samples of a task that stay in their file, and behind them `more` that are in memory, of the shape that reading gives.
+
+    rows: which row of the file each of `more` goes with, so that it is read when that is.
+    """
+
+    def __init__(self, first: Stored, more: Array, rows: Indices) -> None:
+        shape = (len(first) + len(more), *first.shape[1:])
+        together = np.concatenate([first.rows, rows])
+        super().__init__(first.source, together, first.train, first.test, first.scale, first.tokens, shape, first.changes)
+        self.first, self.more = first, more
+
+    def take(self, places: Indices) -> Array:
+        """The samples (m, *features) at `places` (m,), in that order; the caller's own."""
+        behind = places >= len(self.first)
+        if not behind.any():
+            return self.first.take(places)
+        found = np.empty((len(places), *self.shape[1:]), self.dtype)
+        found[behind] = self.more[places[behind] - len(self.first)]
+        if not behind.all():
+            found[~behind] = self.first.take(places[~behind])
+        return found
+
+    def blocks(self) -> Iterator[Array]:
+        """All samples in pieces, in the order of the file, and then those behind."""
+        yield from self.first.blocks()
+        yield self.more.copy()
+
+
 def numbers(samples: Array, scale: float, *, tokens: bool) -> Array:
     """Raw samples as float32 times `scale`, or as int64 tokens; in place where they are float32 already."""
     if tokens:

@@ -93,6 +93,18 @@ class FederatedTask:
         """How many training samples the node with most has."""
         return int(self.train.sizes.max(initial=1))
 
+    def without_samples(self) -> "FederatedTask":
+        """All that is to be known about the task but the samples themselves: for who plans with it, and trains on nothing."""
+        none = np.empty((0, *self.features), np.float32)
+        return replace(
+            self,
+            inputs=none,
+            targets=self.targets[:0].copy(),
+            rows=self.rows[:0].copy(),
+            common_inputs=none,
+            common_targets=self.targets[:0].copy(),
+        )
+
     def pooled(self) -> "FederatedTask":
         """All samples at one node, as if the nodes had given them away: the task of the centralized baseline. Shares the arrays."""
         train, test = (np.array([len(part.indices)]) for part in (self.train, self.test))

@@ -9,7 +9,7 @@ import numpy as np
 
 from coterie.core.ids import NodeId
 from coterie.core.jobs import Handle
-from coterie.federation.effects import FOREVER, Gather, Inspect, Refuse, Send
+from coterie.federation.effects import FOREVER, Gather, Numbers, Refuse, Send
 from coterie.federation.federation import Federation
 from coterie.federation.flows.post import post
 from coterie.federation.messages import TURN, Asked, Model, Update
@@ -39,9 +39,9 @@ async def take_turn(federation: Federation, state: RoundState, from_: NodeId) ->
     got = await Gather(Asked, state.round, state.round, frozenset((from_,)), deadline_seconds=federation.patience_seconds)
     if not got or got[0].payload is None:
         return state
-    numbers = [int(number) for number in (await Inspect(got[0].payload)).tolist()]  # it came with its value: nothing is computed
-    pairs = zip(numbers[::2], numbers[1::2], strict=False)
-    return replace(state, asked=tuple((NodeId(node), number, None) for node, number in pairs))
+    numbers = await Numbers(got[0].payload)
+    pairs = [(node, number) for node, number in zip(numbers[::2], numbers[1::2], strict=False) if node < federation.nodes]
+    return replace(state, asked=tuple((NodeId(node), number, None) for node, number in pairs if node >= 0 and 0 <= number <= state.round))
 
 
 async def collect(me: NodeId, federation: Federation, state: RoundState) -> tuple[tuple[Update, ...], RoundState]:
@@ -65,10 +65,14 @@ async def collect(me: NodeId, federation: Federation, state: RoundState) -> tupl
         found += [update for update in got if update not in late]
         for update in late:
             await Refuse(update, "stale", f"round {update.round}, now {state.round}")
-        again = tuple(update.origin for update in late)
+        trainers = set(federation.planner.candidates(me, state.round, state.view).tolist()) if late else ()
+        again = tuple(update.origin for update in late if update.origin in trainers)
         heard = {update.origin for update in got}
         asked = tuple(one for one in state.asked if one[0] not in heard)
         state = replace(state, asked=asked + tuple((node, state.round, None) for node in again))
+        if late and not state.asked:  # none of them is to train by now
+            state = federation.asking(me, state)
+            again = tuple(node for node, _, _ in state.asked)
         await give(me, federation, state, again)
         if len(found) >= schedule.buffer or not again:
             return tuple(found), state

@@ -13,7 +13,7 @@ from typing import Any
 
 from coterie.core.errors import RunError
 from coterie.core.ids import NodeId
-from coterie.federation.effects import FOREVER, Around, Checkpoint, Flow, FlowFailed, Gather, Note, Refuse, beside, work
+from coterie.federation.effects import FOREVER, Around, Checkpoint, Event, Flow, FlowFailed, Gather, Note, Refuse, beside, work
 from coterie.federation.federation import Federation
 from coterie.federation.flows.asking import ask, collect, take_turn
 from coterie.federation.flows.average import averaging
@@ -25,7 +25,7 @@ from coterie.federation.flows.learn import learn
 from coterie.federation.flows.post import post
 from coterie.federation.flows.relay import relay, see_off
 from coterie.federation.flows.succession import announce, succession
-from coterie.federation.flows.trusting import invited, tell, told
+from coterie.federation.flows.trusting import invited, opinions_on, tell
 from coterie.federation.flows.waiting import enough, heard_again, settled
 from coterie.federation.membership import GaveUp
 from coterie.federation.messages import EXCHANGE, LAST, TURN, UPDATES, Goodbye, Model, RuleState, ServerState, Update
@@ -57,7 +57,7 @@ async def participate(me: NodeId, federation: Federation, state: RoundState) -> 
 async def with_succession(me: NodeId, federation: Federation, state: RoundState) -> RoundState:
     """Where aggregators are replaced. Raises GaveUp where no majority can agree on it for too long."""
     try:
-        async with beside(succession, me, federation, Ballot(state.view.term)):
+        async with beside(succession, me, federation, Ballot(state.view.term, claimed=state.claimed)):
             return await part(me, federation, state)
     except FlowFailed as failure:
         if isinstance(failure.__cause__, GaveUp):
@@ -120,7 +120,9 @@ async def one_round(me: NodeId, federation: Federation, state: RoundState) -> Ro
     """From one checkpoint to the next: adopt a model, or train, share and aggregate, or exchange."""
     if not state.held:
         return await uninvited(me, federation, state)
-    plan = await invited(federation, federation.plan(me, state.round, state.view), state)
+    plan = federation.plan(me, state.round, state.view)
+    if federation.uninvited is not None:
+        plan = await invited(federation, plan, state)
     if federation.membership is not None and (other := await looked_around(me, federation, state)) is not state:
         return other
     if state.mixing:
@@ -229,7 +231,9 @@ async def adopt(me: NodeId, federation: Federation, state: RoundState) -> RoundS
         raise NoModel(f"node {me} waited for the model of round {state.round}, but nobody who has it is left or answered in time")
     newest = max(got, key=lambda message: message.round)
     assert newest.payload is not None
-    state = replace(state, round=newest.round, model=newest.payload, held=True, update=None, again=False)
+    state = replace(
+        state, round=newest.round, model=newest.payload, held=True, update=None, again=False, has=(state.view.term, newest.round)
+    )
     if newest.phase == TURN:
         state = await take_turn(federation, state, newest.origin)
     if state.round and federation.due(state.round):
@@ -271,6 +275,8 @@ async def take_over(federation: Federation, plan: RoundPlan, state: RoundState) 
     sender, deadline = frozenset((plan.take_over_from,)), federation.schedule.deadline_seconds
     server = await Gather(ServerState, state.round, state.round, sender, deadline_seconds=deadline)
     rule = await Gather(RuleState, state.round, state.round, sender, deadline_seconds=deadline)
+    if not server:
+        await Event("starts anew", f"the server state of node {plan.take_over_from} has not come")
     return replace(state, server=server[0].payload if server else None, rule=rule[0].payload if rule else None)
 
 
@@ -308,7 +314,7 @@ async def exchange(me: NodeId, federation: Federation, plan: RoundPlan, state: R
             state = replace(state, unheard=0 if got else state.unheard + 1)
             got = await in_time(federation, state, got)
         if got:
-            mixed = await work(federation.mix(me, state, got, await told(federation, state, got)))
+            mixed = await work(federation.mix(me, state, got, await opinions_on(federation, state, got)))
             await Note(state.round + 1, mixed.facts)
             state = replace(state, model=mixed.model, rule=mixed.rule)
     return await next_round(me, federation, state)
@@ -329,7 +335,7 @@ def newest_of_each(models: tuple[Model, ...]) -> tuple[Model, ...]:
 
 async def next_round(me: NodeId, federation: Federation, state: RoundState) -> RoundState:
     """The head of the next round, with its model in hand."""
-    state = replace(state, round=state.round + 1, held=True, mixing=False)
+    state = replace(state, round=state.round + 1, held=True, mixing=False, has=(state.view.term, state.round + 1))
     if federation.asks:
         gone = away(await Around()) if federation.membership is not None else ()
         state = federation.asking(me, state, tuple(gone))

@@ -3,7 +3,7 @@
 from coterie.core.ids import NodeId
 from coterie.federation.effects import Send
 from coterie.federation.federation import Federation
-from coterie.federation.messages import Message
+from coterie.federation.messages import Goodbye, Message
 from coterie.federation.state import View
 
 
@@ -19,7 +19,9 @@ async def post(me: NodeId, federation: Federation, view: View, to: tuple[NodeId,
         await Send(to, message)
         return
     near = tuple(node for node in to if routes.graph.has_edge(me, node))
-    if near:
-        await Send(near, message)
-    for hop, beyond in routes.next_hops(me, me, tuple(node for node in to if node not in near)):
-        await Send((hop,), message, beyond)
+    far = routes.next_hops(me, me, tuple(node for node in to if node not in near))
+    sends = ([Send(near, message)] if near else []) + [Send((hop,), message, beyond) for hop, beyond in far]
+    if message.__class__ is Goodbye:
+        sends.reverse()  # a proxy that has had its own may leave
+    for send in sends:
+        await send

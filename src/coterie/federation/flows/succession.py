@@ -19,10 +19,9 @@ from coterie.federation.succession import (
     acting,
     following,
     majority,
-    newest,
     numbers_of,
     rank,
-    view_of,
+    view_from,
 )
 
 
@@ -36,7 +35,7 @@ async def succession(me: NodeId, federation: Federation, ballot: Ballot) -> None
         got = await Gather(Notice, 0, FOREVER, None, need=1, most=1, phase=(TROUBLE, CLAIM, PROMISE, VIEW))
         notice, state = got[0], await Kept()
         if notice.phase == VIEW:
-            await told(me, federation, ballot, state, notice)
+            await followed(me, federation, ballot, state, notice)
         elif notice.phase == CLAIM:
             ballot = await asked(me, federation, ballot, state, notice)
         elif notice.phase == PROMISE:
@@ -56,87 +55,94 @@ async def troubled(me: NodeId, federation: Federation, ballot: Ballot, state: Ro
     promised = ballot.promised > state.view.term
     mine = promised and ballot.to == me
     decided = any(term > state.view.term and not silent for _, _, term, _, silent, _ in around)
-    if federation.nodes - len(gone) < majority(federation.nodes) or decided:
-        return ballot.promising(state.view.term, NOBODY) if mine else ballot  # none could answer, or has decided already and will tell
-    others = tuple(NodeId(node) for node in range(federation.nodes) if node != me)
+    candidates = [node for node in federation.planner.roles.aggregator.candidates.tolist() if node not in gone]
+    if federation.nodes - len(gone) < majority(federation.nodes) or decided or not candidates:
+        return given_up(me, federation, ballot, state) if mine else ballot  # none could answer, or has decided already and will tell
     if mine:  # go on with it, or give it up: perhaps what it waits for has come meanwhile
         again = ballot.absent == absent and ballot.ticks <= CLAIM_TICKS
-        return ballot.saying(claim(me, ballot, state), others) if again else ballot.promising(state.view.term, NOBODY)
-    table = federation.planner.table(newest(state), View(absent=absent))
-    candidates = [node for node in federation.planner.roles.aggregator.candidates.tolist() if node not in gone]
+        return ballot.saying(claim(me, ballot, state), federation.others(me)) if again else given_up(me, federation, ballot, state)
+    table = federation.planner.table(state.has[1], View(absent=absent))
     holder = state.held and federation.holds(me, state.round, state.view)
-    first = me if holder else int(table.aggregators[0])
+    first = me if holder else int(next(iter(table.aggregators), NOBODY))  # all who are there may rest in that round
     patient = promised or not (holder or in_trouble(me, federation, around, state))
     if ballot.ticks <= CLAIM_TICKS * (rank(me, candidates, first) + patient):
         return ballot
-    term = max((ballot.promised, *(promised for _, _, _, promised, _, _ in around))) + 1
-    own = ballot.promising(term, me, absent).vote(Vote(me, state.view.term, newest(state)))
-    await Event("claims", f"term {own.promised} from round {newest(state)}" + (f", without {_named(absent)}" if absent else ""))
-    return own.saying(claim(me, own, state), others)
+    term = max((ballot.promised, ballot.claimed, *(promised for _, _, _, promised, _, _ in around))) + 1
+    own = replace(ballot.promising(term, me, absent), claimed=term).vote(Vote(me, *state.has))
+    await Event("claims", f"term {own.promised} from round {state.has[1]}" + (f", without {_named(absent)}" if absent else ""))
+    return own.saying(claim(me, own, state), federation.others(me))
+
+
+def given_up(me: NodeId, federation: Federation, ballot: Ballot, state: RoundState) -> Ballot:
+    """Without its own claim; whoever has given a voice is told, by a claim that says nothing, and is free again."""
+    nothing = Notice(state.has[1], me, phase=CLAIM, attempt=ballot.promised)
+    return ballot.promising(state.view.term, NOBODY).saying(nothing, federation.others(me))
 
 
 def claim(me: NodeId, ballot: Ballot, state: RoundState) -> Notice:
-    """The question for voices: the term, the newest model that the claimer has, the term it stands in, and who is to be absent."""
-    numbers = Handle(np.array([state.view.term, *ballot.absent], np.float32))
-    return Notice(newest(state), me, numbers, phase=CLAIM, attempt=ballot.promised)
+    """The question for voices: the term, the term and the round of the model that the claimer has, the term it stands in, who is absent."""
+    numbers = Handle(np.array([state.view.term, state.has[0], *ballot.absent], np.float32))
+    return Notice(state.has[1], me, numbers, phase=CLAIM, attempt=ballot.promised)
 
 
 async def asked(me: NodeId, federation: Federation, ballot: Ballot, state: RoundState, notice: Notice) -> Ballot:
-    """Whether `me` gives its voice: to one node a term, who stands in the same view, if it misses whom that node misses."""
+    """Whether `me` gives its voice: to one node a term, who stands in no earlier view, if it misses whom that node misses."""
     term, around = notice.attempt, await Around()
-    numbers = await Numbers(notice.payload) if notice.payload is not None else ()
-    if term >= MOST_TERMS or not numbers or not all(0 <= node < federation.nodes for node in numbers[1:]):
+    if notice.payload is None:  # it is given up
+        mine = term > state.view.term and (term, notice.origin) == (ballot.promised, ballot.to)
+        return ballot.promising(state.view.term, NOBODY) if mine else ballot
+    numbers = await Numbers(notice.payload)
+    if term >= MOST_TERMS or len(numbers) < 2 or min(numbers) < 0 or not all(node < federation.nodes for node in numbers[2:]):
         await Refuse(notice, "malformed", "no claim")
         return ballot
     missed = lost(me, federation, around, state) | set(state.view.absent)
     again = term == ballot.promised and notice.origin == ballot.to
-    if numbers[0] < state.view.term or not (again or term > ballot.promised) or not missed >= set(numbers[1:]):
+    if numbers[0] < state.view.term or not (again or term > ballot.promised) or not missed >= set(numbers[2:]):
         return ballot
     if state.round == 0 and furthest(around) > 1:
         return ballot  # it has lost its disk, and with it perhaps a promise
-    ahead = state.view.term == numbers[0] and newest(state) > notice.round
-    answer = Notice(newest(state), me, state.model if ahead else None, phase=PROMISE, attempt=term, weight=numbers[0])
-    answer.term = state.view.term
+    ahead = state.has > (numbers[1], notice.round)
+    answer = Notice(state.has[1], me, state.model if ahead else None, phase=PROMISE, attempt=term, weight=state.has[0])
     return ballot.promising(term, notice.origin).saying(answer, (notice.origin,))
 
 
 async def counted(me: NodeId, federation: Federation, ballot: Ballot, state: RoundState, notice: Notice) -> Ballot:
     """A voice for the own claim; with that of a majority, `me` is the next holder, of the newest model that any of them has."""
-    if (notice.attempt, me, notice.weight) != (ballot.promised, ballot.to, state.view.term) or ballot.promised <= state.view.term:
+    if (notice.attempt, me) != (ballot.promised, ballot.to) or ballot.promised <= state.view.term:
         return ballot
-    ballot = ballot.vote(Vote(notice.origin, notice.term, notice.round, notice.payload))
+    ballot = ballot.vote(Vote(notice.origin, notice.weight, notice.round, notice.payload))
     if len(ballot.votes) < majority(federation.nodes):
         return ballot
     best = ballot.best()
-    model = state.model if best.round == newest(state) else best.model
+    model = state.model if state.has >= best[1:3] else best.model
     if model is None:
         return ballot  # its voter has gone on since the claim; the next one will bring it
-    view = View(ballot.promised, ballot.absent, best.round, me, state.view.term)
+    base, number = max(state.has, best[1:3])
+    view = View(ballot.promised, ballot.absent, number, me, base)
     await Event("takes over", f"in term {view.term} with the model of round {view.round}, {len(ballot.votes)} voices")
-    if federation.hands_over and not (state.held and state.round == view.round):
+    if federation.hands_over and not (state.held and state.has == (base, number)):
         await Event("starts anew", "the server state of the aggregator before is lost")
-    await Anew(acting(state, view, model))
+    await Anew(replace(acting(state, view, model), claimed=ballot.claimed))
     return ballot
 
 
-async def told(me: NodeId, federation: Federation, ballot: Ballot, state: RoundState, notice: Notice) -> None:
+async def followed(me: NodeId, federation: Federation, ballot: Ballot, state: RoundState, notice: Notice) -> None:
     """A view that a majority has decided on: stand in it, unless a later one is known or promised."""
     numbers = await Numbers(notice.payload) if notice.payload is not None else ()
-    view = view_of(notice.attempt, notice.round, numbers, federation.nodes)
+    view = view_from(notice.attempt, notice.round, numbers, federation.nodes)
     if view is None:
         await Refuse(notice, "malformed", "no view")
         return
     if view.term <= state.view.term or (view.term < ballot.promised and ballot.to != me):
         return  # its own claim it may give up: nobody else has counted its voice
     await Event("follows", f"node {view.holder} in term {view.term} from round {view.round}")
-    mine = view.holder == me and newest(state) == view.round
-    await Anew(acting(state, view, state.model) if mine else following(state, view))
+    mine = view.holder == me and state.has == (view.base, view.round)
+    await Anew(replace(acting(state, view, state.model) if mine else following(state, view), claimed=ballot.claimed))
 
 
 async def announce(me: NodeId, federation: Federation, state: RoundState) -> None:
     """The holder of a new view tells everybody, absent ones too: they learn of it when they are back."""
-    others = tuple(NodeId(node) for node in range(federation.nodes) if node != me)
-    await post(me, federation, state.view, others, told_of(me, state.view))
+    await post(me, federation, state.view, federation.others(me), told_of(me, state.view))
 
 
 def told_of(me: NodeId, view: View) -> Notice:

@@ -30,7 +30,7 @@ async def tell(me: NodeId, federation: Federation, plan: RoundPlan, state: Round
         await post(me, federation, state.view, plan.exchange_with, RuleState(state.round, me, state.rule))
 
 
-async def told(federation: Federation, state: RoundState, models: tuple[Model, ...]) -> tuple[RuleState, ...]:
+async def opinions_on(federation: Federation, state: RoundState, models: tuple[Model, ...]) -> tuple[RuleState, ...]:
     """What those whose models have come think of others."""
     if not federation.opinions or not models:
         return ()

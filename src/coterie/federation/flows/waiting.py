@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from coterie.core.ids import NodeId
-from coterie.federation.effects import Around, Event, Gather, Send, Sleep
+from coterie.federation.effects import Around, Event, Gather, Promised, Send, Sleep
 from coterie.federation.federation import Federation
 from coterie.federation.flows.succession import unsupported, wants_view
 from coterie.federation.membership import GaveUp
@@ -18,15 +18,20 @@ async def enough(me: NodeId, federation: Federation, state: RoundState) -> bool:
 
     False where the others are much further: then its model is one of long ago.
     """
-    membership, looks = federation.membership, 0
+    membership, looks, rotates = federation.membership, 0, federation.planner.roles.aggregator.rotates
     assert membership is not None
-    while lack := _lack(me, federation, state, around := await Around()):
-        if federation.succeeds and furthest(around, state.view.term) > state.round + 1:
+    while True:
+        around = await Around()
+        if rotates and (furthest(around, state.view.term or -1) > state.round + 1 or _over(federation, state, around)):
             return False
+        lack = _lack(me, federation, state, around)
+        if not lack:
+            break
         waited = looks * membership.interval_seconds
         if looks == 1:  # less than an interval is no waiting: others take a moment to stand in a new view
             await Event("waits", f"for nodes: {lack}")
-        if federation.succeeds and lack == wants_view(me, federation, around, state):
+        wants = federation.succeeds and lack == wants_view(me, federation, around, state)
+        if wants and await Promised() <= state.view.term:  # once it has claimed, the heartbeat counts the intervals
             await Send((me,), Notice(state.round, me, phase=TROUBLE))
         if waited >= membership.deadline_seconds:
             raise GaveUp(f"node {me} waited for {waited:g} s at the head of round {state.round}: {lack}")
@@ -37,10 +42,18 @@ async def enough(me: NodeId, federation: Federation, state: RoundState) -> bool:
     return True
 
 
+def _over(federation: Federation, state: RoundState, around: tuple[Sign, ...]) -> bool:
+    """Whether somebody has finished with a later model than that of `state`, where all get the last one and none is replaced."""
+    known = not federation.succeeds and federation.everyone
+    return known and any(left > state.round and node not in federation.planner.stays for node, *_, left in around)
+
+
 def _lack(me: NodeId, federation: Federation, state: RoundState, around: tuple[Sign, ...]) -> str:
     """Why the round of `state` cannot begin; empty where it can."""
-    membership, planner, gone = federation.membership, federation.planner, away(around)
+    membership, planner = federation.membership, federation.planner
     assert membership is not None
+    through = {node for node, *_, left in around if left > state.round}  # they have done their part in it
+    gone = {node: number for node, number in away(around).items() if node not in through}
     if federation.succeeds:
         if reason := unsupported(me, federation, around, state) or wants_view(me, federation, around, state):
             return reason
