@@ -145,7 +145,7 @@ def membership_faults(planner: Planner) -> Iterator[Fault]:
     roles = planner.roles
     if roles.coupled:
         return
-    if (roles.aggregator.count or len(roles.aggregator.candidates)) > 1 and len(roles.aggregator.candidates) > 1:
+    if roles.aggregator.at_a_time > 1:
         problem = "one of several aggregators that exchange models cannot be left out: what its trainers have learned is with it alone"
         yield Fault(
             "membership", problem, "write one aggregator, or architecture: decentralized, or leave membership out, and it is waited for"
@@ -178,7 +178,7 @@ def _sharing(planner: Planner, schedule: Schedule) -> Iterator[Fault]:
 def _out_of_step(planner: Planner, schedule: Schedule) -> Iterator[Fault]:
     """Several aggregators, of which one might wait for a trainer that has gone on with another."""
     aggregator = planner.roles.aggregator
-    alone = planner.roles.coupled or planner.static or (aggregator.count or len(aggregator.candidates)) < 2
+    alone = planner.roles.coupled or planner.static or aggregator.at_a_time < 2
     if not alone and schedule.quorum != FOREVER and not schedule.asynchronous and schedule.deadline_seconds == FOREVER:
         problem = "a trainer that is late leaves rounds out, and an aggregator that it was to train for next would wait for ever"
         yield Fault(
@@ -195,7 +195,7 @@ def _without_rounds(planner: Planner, schedule: Schedule) -> Iterator[Fault]:
             yield Fault("participation", problem, "write participation: all, no idle nodes that rotate, or another schedule")
         return
     aggregator = roles.aggregator
-    if aggregator.rotates and (aggregator.count or 0) > 1:
+    if aggregator.rotates and aggregator.at_a_time > 1:
         problem = "several aggregators that move cannot tell whose updates are whose without common rounds"
         yield Fault("roles.aggregator", problem, "write count: 1, fixed aggregators, or another schedule")
     elif not aggregator.rotates and len(aggregator.candidates) > 1 and not planner.static:

@@ -105,8 +105,7 @@ class Federation:
         roles, schedule = self.planner.roles, self.schedule
         if roles.coupled or self.planner.static or schedule.need(1) != FOREVER or schedule.deadline_seconds != FOREVER:
             return False
-        candidates = len(roles.aggregator.candidates)
-        return min(roles.aggregator.count or candidates, candidates) >= 2
+        return roles.aggregator.at_a_time > 1
 
     def may_publish(self, node: NodeId, number: int, view: View) -> bool:
         """Whether `node` may give others the model of round `number`: who holds it, and an aggregator that asks once more with it."""
@@ -175,7 +174,7 @@ class Federation:
     def succeeds(self) -> bool:
         """Whether another node takes the place of an aggregator that has gone: where one moves, and takes no late updates."""
         aggregator = self.planner.roles.aggregator
-        return self.membership is not None and aggregator.rotates and aggregator.count == 1 and not self.ever_forwards
+        return self.membership is not None and aggregator.rotates and aggregator.at_a_time == 1 and not self.ever_forwards
 
     @property
     def without_its_aggregator(self) -> str:

@@ -188,11 +188,7 @@ class Node(Waits):
     @property
     def resting(self) -> bool:
         """Whether it is only waiting to be invited, and forwards nothing: nothing is lost by forgetting all but its state."""
-        flows = self.flows
-        if len(flows) != 1:
-            return False
-        root = flows.get(1)
-        return root is not None and root.effect.__class__ in AT_REST and self._without_model(root)
+        return self._idle and self.uninvited
 
     @property
     def _idle(self) -> bool:
@@ -204,10 +200,6 @@ class Node(Waits):
         """Whether its rounds wait for a model to begin with; what lies in its mailbox is for nobody then."""
         root = self.flows.get(1)
         return root is not None and root.effect.__class__ in AT_REST and root.state.__class__ is RoundState and not root.state.held
-
-    def _without_model(self, root: Running) -> bool:
-        state = root.state
-        return state.__class__ is RoundState and not state.held and self.mailbox.empty
 
     @property
     def root(self) -> Running | None:

@@ -33,6 +33,11 @@ class RoleRule:
         """Whether the holders change from round to round."""
         return self.count is not None and self.count < len(self.candidates)
 
+    @property
+    def at_a_time(self) -> int:
+        """How many hold it in a round."""
+        return len(self.candidates) if self.count is None else min(self.count, len(self.candidates))
+
     def at(self, number: int, seed: int, purpose: str, absent: Collection[int] = ()) -> Ids:
         """The holders in round `number`, sorted, shape (k,)."""
         present = self.candidates[~np.isin(self.candidates, list(absent))] if absent else self.candidates

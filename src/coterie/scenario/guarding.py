@@ -42,7 +42,7 @@ def _opinions(setup: Setup, guard: Guard) -> Iterator[Fault]:
         yield Fault(
             "trust.links", "only nodes that mix models have links to choose among", "leave it out, or write architecture: decentralized"
         )
-    alone = (setup.roles.aggregator.count or len(setup.roles.aggregator.candidates)) == 1
+    alone = setup.roles.aggregator.at_a_time == 1
     if guard.chooses and (setup.coupled or setup.schedule.asynchronous or not alone):
         problem = "whom to ask is for one aggregator to say, in rounds"
         yield Fault("trust.asked_every", problem, "leave it out, or write one aggregator and schedule: synchronous")

@@ -106,11 +106,10 @@ def _of_nodes(one: Injection, place: str, nodes: int, lone_aggregators: frozense
     hit = set(range(nodes) if named["nodes"] is None else named["nodes"].tolist())
     lone, late = sorted(hit & lone_aggregators), sorted(hit & late_aggregators)
     if one.name == "crash" and (lone or late) and one.params.get("disk") == "lost":
-        problem = (
-            f"node {(late or lone)[0]} aggregates in its turn and takes late updates: with its disk it would forget which are in its model"
-        )
         if lone:
             problem = f"node {lone[0]} is the only aggregator: without its disk it would begin the run anew"
+        else:
+            problem = f"node {late[0]} aggregates in its turn and takes late updates: with its disk it would forget which are in its model"
         return [Fault(f"{place}.disk", problem, "write disk: kept, or name other nodes")]
     if one.name == "crash" and lone and one.per_hour is None and one.for_seconds is None:
         return [Fault(f"{place}.for_seconds", f"node {lone[0]} is the only aggregator and would be down for good", "write for_seconds: 10")]

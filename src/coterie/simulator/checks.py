@@ -62,7 +62,7 @@ class Checks:
         self._order: deque[tuple[dict[Any, Any], Any]] = deque()
         self._most = 50 * federation.nodes + 10_000
         roles = federation.planner.roles
-        self._alone = not roles.coupled and (roles.aggregator.count == 1 or len(roles.aggregator.candidates) == 1)
+        self._alone = not roles.coupled and roles.aggregator.at_a_time == 1
 
     def begin_here(self) -> None:
         """What is there by now may be of before, and unknown."""

@@ -59,18 +59,16 @@ class QueuedNetwork(Network):
         begin = free = max(now, self._up_free[sender])
         mine = half[sender]
         found = []
-        for receiver in to:  # in plain comparisons: `max` costs as much as all the rest
+        for receiver in to:
             begun, seconds, up = free, size_bytes * down[receiver], up_seconds
             if arrive is not None:
                 share = arrive[sender] * arrive[receiver]
                 up, seconds = up / share, seconds / share  # what is sent again takes room, too
             free = begun + up
-            through = down_free[receiver]
-            through = (max(now, through)) + seconds
+            through = max(now, down_free[receiver]) + seconds
             down_free[receiver] = through
             down_busy[receiver] += seconds
-            at = max(free, through)
-            at = max(at, begun + seconds)
+            at = max(free, through, begun + seconds)
             found.append(at + mine + half[receiver] if plain else self._of_link(sender, receiver, size_bytes, begun, at))
         self._up_busy[sender] += free - begin
         self._up_free[sender] = self.left = free

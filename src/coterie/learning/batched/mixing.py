@@ -25,8 +25,6 @@ BLOCK_NUMBERS = 1 << 21
 """A block of columns of all vectors is at most about this, 8 MiB: more of a row at a time saves more than the cache does."""
 BLOCK_COLUMNS = (256, 2048)
 """Fewest and most columns of a block."""
-
-
 NEAR_NUMBERS = 1 << 18
 """So many numbers, 1 MiB, are put side by side for a rule that looks at coordinates."""
 
